@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* For those who write backends: the operations of a source, a detector, an engine, a writer.
+   A table is `const` and shared by all instances; an instance's state is `state_size` bytes,
+   zeroed, aligned to 64, given by the library. `close` follows every `open`, also a failed one. */
+#ifndef VOICESTAND_BACKEND_H
+#define VOICESTAND_BACKEND_H
+
+#include <voicestand/base.h>
+#include <voicestand/pipeline.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Every table starts with this; the library refuses a table of another number. */
+#define VS_BACKEND_ABI 1u
+
+/** What a source is asked for. Zero or NULL = no wish. Lives during open() only. */
+struct vs_capture_params {
+    size_t size;
+    const struct vs_env *env; /**< lives as long as the backend's state */
+    const char *argument;     /**< what stood behind the colon of the name, or NULL */
+    uint32_t rate_hz, channels;
+    int format;          /**< raw pipes */
+    int raw;             /**< nonzero: headerless PCM */
+    uint32_t latency_ms; /**< period asked of a device */
+};
+
+/** What was opened. Set by open(). */
+struct vs_capture_format {
+    size_t size;
+    uint32_t rate_hz;      /**< 8000..192000 */
+    uint32_t channels;     /**< 1..32 */
+    int format;            /**< enum vs_format */
+    int live;              /**< nonzero: a clock of its own that does not wait for a reader */
+    int64_t latency_ns;    /**< what the source adds before its time stamps, if it knows */
+    uint64_t total_frames; /**< length, 0 = unknown */
+    const char *device;    /**< for people; lives until close() */
+};
+
+enum vs_capture_flags {
+    VS_CAPTURE_ESTIMATED = 1 << 0, /**< a jump of `position` here was estimated by the clock */
+};
+
+/** Where and when a run of frames was captured. */
+struct vs_capture_stamp {
+    uint64_t position; /**< of its first frame since start, frames the source lost included */
+    int64_t time_ns;   /**< CLOCK_MONOTONIC of its first frame at the source; 0 = unknown */
+    uint32_t flags;    /**< enum vs_capture_flags */
+};
+
+/** Where a pushing source delivers. All members are set. */
+struct vs_capture_sink {
+    void *user;
+    /** Hand over `frames` frames. From the source's one audio thread; real-time safe: copies,
+        never blocks; what does not fit is counted as lost. `frames` may be 0 to report a jump. */
+    void (*push)(void *user, const void *pcm, size_t frames, const struct vs_capture_stamp *stamp);
+    /** Say what happened to the source ("microphone gone", "back"). Not from the audio thread. */
+    void (*state)(void *user, const char *sentence);
+    /** The source is over: status 0 = its end, -errno = failed for good. Any thread but the audio
+        thread. */
+    void (*end)(void *user, int status);
+};
+
+/** A source of audio. It has either `read` (pulled from the library's capture thread, for files,
+    pipes and devices that block) or `start` and `stop` (pushes from a thread of its own). */
+struct vs_capture_ops {
+    uint32_t abi;
+    const char *name;        /**< as in --capture */
+    const char *description; /**< one line for people */
+    size_t state_size;
+    /** Open the source. Blocks. Writes one sentence to params->env->log on failure.
+        @return 0, -ENOENT, -ENODEV, -EACCES, -EBADMSG (not audio), -EINVAL, -ENOTSUP, … */
+    int (*open)(void *state, const struct vs_capture_params *params, struct vs_capture_format *ret);
+    /** Fill up to `frames` frames; blocks until at least one, the end, or cancel().
+        No allocation for live sources. @return frames, 0 = end, -ECANCELED, or -errno (the source
+        is over; -EBADMSG = damaged from here on, what was read before is valid). */
+    int64_t (*read)(void *state, void *pcm, size_t frames, struct vs_capture_stamp *ret);
+    /** Begin to push. `sink` lives until stop() returned. @return 0 or -errno. */
+    int (*start)(void *state, const struct vs_capture_sink *sink);
+    /** Stop pushing; no call of the sink runs after it returned. */
+    void (*stop)(void *state);
+    /** Make a blocked read() return. Any thread, also a signal handler. May be NULL. */
+    void (*cancel)(void *state);
+    void (*close)(void *state);
+    /** Visit what can be opened; may be NULL. @return how many, or -errno. */
+    int (*list)(const struct vs_env *env, void (*visit)(void *user, const struct vs_device *device),
+                void *user);
+};
+
+struct vs_vad_params {
+    size_t size;
+    const struct vs_env *env; /**< lives as long as the backend's state */
+    const char *argument;
+    unsigned cpu; /**< enum vs_cpu_flags to use */
+};
+
+struct vs_vad_shape {
+    size_t size;
+    uint32_t block_frames;   /**< 16 kHz frames per infer(), 1..4096; best = VS_HOP_FRAMES */
+    uint32_t latency_frames; /**< the result lags the block's end by this many frames */
+    const char *device;      /**< "cpu", "npu", …; lives until close() */
+};
+
+/** A voice activity detector. */
+struct vs_vad_ops {
+    uint32_t abi;
+    const char *name;
+    const char *description;
+    size_t state_size;
+    /** @return 0, -ENOENT (model), -EBADMSG (damaged model or trace), -EINVAL, -ENOTSUP, -ENOMEM */
+    int (*open)(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret);
+    /** One block in, one probability out. Real-time safe. @return 0 or -errno. */
+    int (*infer)(void *state, const float *block, float *ret);
+    void (*reset)(void *state); /**< as after open(); real-time safe */
+    void (*close)(void *state);
+};
+
+struct vs_stt_params {
+    size_t size;
+    const struct vs_env *env; /**< lives as long as the backend's state */
+    const char *argument;
+};
+
+/** A text engine. All calls but cancel() come from one thread, which is not real-time.
+    Audio is mono float at VS_RATE_HZ and belongs to a speech segment. */
+struct vs_stt_ops {
+    uint32_t abi;
+    const char *name;
+    const char *description;
+    size_t state_size;
+    int (*open)(void *state, const struct vs_stt_params *params); /**< loads the model; blocks */
+    int (*begin)(void *state, uint64_t segment);
+    /** @return 0, 1 = partial() has news, -errno */
+    int (*feed)(void *state, const float *audio, size_t frames);
+    /** What is recognised so far; may be NULL. `*ret` lives until the next call. */
+    int (*partial)(void *state, const char **ret);
+    /** End of the segment: its text, UTF-8, "" for none. `*ret` lives until the next call. */
+    int (*finish)(void *state, const char **ret);
+    void (*cancel)(void *state); /**< any thread: make feed() or finish() return -ECANCELED soon */
+    void (*close)(void *state);
+};
+
+/** A writer of audio files. */
+struct vs_writer_ops {
+    uint32_t abi;
+    const char *name;
+    size_t state_size;
+    int (*open)(void *state, const struct vs_env *env, const char *path, const char *container,
+                uint32_t rate_hz, uint32_t channels, int format);
+    int (*write)(void *state, const float *audio, size_t frames);
+    int (*close)(void *state); /**< @return 0, or -errno when the file is not complete */
+};
+
+/** What the entry symbol of a module file points to. NULL where it has none of a kind. */
+struct vs_module {
+    uint32_t abi;
+    const struct vs_capture_ops *capture;
+    const struct vs_vad_ops *vad;
+    const struct vs_stt_ops *stt;
+    const struct vs_writer_ops *writer;
+};
+
+/** The entry symbol of a module file `NAME.so`: `const struct vs_module vs_module_entry`. */
+#define VS_MODULE_ENTRY "vs_module_entry"
+
+#ifdef __cplusplus
+}
+#endif
+#endif

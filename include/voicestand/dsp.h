@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Signal processing on its own: which kernels run here, and the streaming resampler. */
+#ifndef VOICESTAND_DSP_H
+#define VOICESTAND_DSP_H
+
+#include <voicestand/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Instruction sets that kernels are written for. VS_CPU_AVX2 stands for AVX2 with FMA. */
+enum vs_cpu_flags {
+    VS_CPU_AVX2 = 1 << 0,
+    VS_CPU_AVX512 = 1 << 1, /**< F, BW, DQ and VL */
+    VS_CPU_VNNI = 1 << 2,   /**< AVX-512 VNNI */
+    VS_CPU_NEON = 1 << 3,
+};
+
+/** What both this processor and its operating system can run: a set of enum vs_cpu_flags.
+    Any thread, never blocks. */
+VS_API unsigned vs_cpu_detect(void);
+
+/** Turn a level ("auto" or NULL, "c", "avx2", "avx512", "neon") into flags; "auto" is
+    vs_cpu_detect(). @return 0; -EINVAL unknown name; -ENOTSUP this machine cannot run it. */
+VS_API VS_NODISCARD int vs_cpu_parse(const char *name, unsigned *ret);
+
+/** Name of the highest level in `flags`: "c", "avx2", "avx512", "avx512-vnni" or "neon".
+    Static string. */
+VS_API const char *vs_cpu_name(unsigned flags);
+
+/** Name of kernel `index` (0, 1, …) and of the level that `flags` selects for it.
+    @return 0, or -ENOENT past the last kernel. Static strings. */
+VS_API VS_NODISCARD int vs_cpu_kernel(unsigned index, unsigned flags, const char **ret_name,
+                                      const char **ret_level);
+
+/** A streaming resampler, mono float, for one thread at a time. */
+typedef struct vs_resampler vs_resampler;
+
+/** Zero-initialise, set `size` and the rates. */
+struct vs_resampler_config {
+    size_t size;
+    uint32_t in_hz;  /**< 8000..192000 */
+    uint32_t out_hz; /**< 8000..192000 */
+    int quality;     /**< 0 = low latency; 1 = high */
+    const char *cpu; /**< as struct vs_env */
+};
+
+/** Build a resampler by windowed-sinc polyphase filters. Output frame n stands for the time
+    n / out_hz of the input: the filter's delay is taken out, not added to positions. All memory is
+    allocated here. @return 0; -EINVAL rates outside the range; -ENOTSUP cpu; -ENOMEM. */
+VS_API VS_NODISCARD int vs_resampler_create(const struct vs_resampler_config *config,
+                                            vs_resampler **ret);
+
+/** Largest number of frames that one vs_resampler_process() of `in_frames`, or one
+    vs_resampler_flush() (in_frames = 0), can return. */
+VS_API size_t vs_resampler_max_out(const vs_resampler *r, size_t in_frames);
+
+/** Input frames that must be known beyond the time of an output frame before it can be computed. */
+VS_API uint32_t vs_resampler_delay_frames(const vs_resampler *r);
+
+/** Take all of `in`, write what can be computed to `out`. Any split of the input gives the same
+    output, bit by bit. Never blocks or allocates.
+    @param out room for vs_resampler_max_out(r, frames) floats; must not overlap `in`.
+    @return frames written. */
+VS_API size_t vs_resampler_process(vs_resampler *r, const float *in, size_t frames, float *out);
+
+/** The input ends here: write the rest, so that in all ceil(in_total * out_hz / in_hz) frames came
+    out; then start anew as after create. Never blocks or allocates. @return frames written. */
+VS_API size_t vs_resampler_flush(vs_resampler *r, float *out);
+
+/** Free it. NULL is fine. */
+VS_API void vs_resampler_destroy(vs_resampler *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Voice activity on its own: probabilities, without segments, threads or devices. */
+#ifndef VOICESTAND_VAD_H
+#define VOICESTAND_VAD_H
+
+#include <voicestand/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vs_vad_ops;
+
+/** A detector. One thread at a time; separate detectors are independent. */
+typedef struct vs_vad vs_vad;
+
+/** Zero-initialise, set `size`, set what you need. */
+struct vs_vad_config {
+    size_t size;
+    struct vs_env env;
+    const char *name;             /**< "native" (NULL), "energy", "replay:TRACE.csv", "null" */
+    const struct vs_vad_ops *ops; /**< a detector of your own instead; see backend.h */
+};
+
+/** Build a detector. Allocates all it needs. @return 0; -EINVAL; -ENOENT; -ENOTSUP; -ENOMEM. */
+VS_API VS_NODISCARD int vs_vad_create(const struct vs_vad_config *config, vs_vad **ret);
+
+/** Frames of 16 kHz mono that one vs_vad_infer() takes. */
+VS_API uint32_t vs_vad_block_frames(const vs_vad *v);
+
+/** Frames by which a probability lags the end of the block that it is returned for. */
+VS_API uint32_t vs_vad_latency_frames(const vs_vad *v);
+
+/** Probability of speech in the next block. Never blocks or allocates.
+    @param block vs_vad_block_frames() frames, full scale 1.0, finite. @param ret 0..1.
+    @return 0, or what the backend reports. */
+VS_API VS_NODISCARD int vs_vad_infer(vs_vad *v, const float *block, float *ret);
+
+/** Back to the state after create. Never blocks or allocates. */
+VS_API void vs_vad_reset(vs_vad *v);
+
+/** Free it. NULL is fine. */
+VS_API void vs_vad_destroy(vs_vad *v);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

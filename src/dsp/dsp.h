@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel table and the stages made of it. A kernel is one line of VS__KERNELS: the table, the
+   prototypes of each level, doctor's names and checkdsp all come from that list. */
+#ifndef VS_SRC_DSP_DSP_H
+#define VS_SRC_DSP_DSP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <voicestand/dsp.h>
+
+/* X(return, name, (arguments)) */
+#define VS__KERNELS(X)                                                                             \
+    /* dst[i] = src[i] / 2^15 */                                                                   \
+    X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                \
+    /* packed 3-byte little endian; dst[i] = src[i] / 2^23 */                                      \
+    X(void, s24_to_f32, (float *dst, const uint8_t *src, size_t n))                                \
+    /* dst[i] = src[i] / 2^31 */                                                                   \
+    X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                \
+    /* round to nearest even, clamp to full scale */                                               \
+    X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                               \
+    /* NaN and infinities become 0, denormals too; returns how many were not finite */             \
+    X(size_t, sanitize, (float *x, size_t n))                                                      \
+    /* mean of `channels` interleaved channels, `n` frames */                                      \
+    X(void, downmix, (float *dst, const float *src, size_t n, size_t channels))                    \
+    /* one channel of interleaved audio */                                                         \
+    X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))       \
+    /* sum of a[i] * b[i] */                                                                       \
+    X(float, dot, (const float *a, const float *b, size_t n))                                      \
+    /* sum of x[i]^2 */                                                                            \
+    X(float, energy, (const float *x, size_t n))                                                   \
+    /* largest |x[i]| */                                                                           \
+    X(float, peak, (const float *x, size_t n))                                                     \
+    /* dst[i] = a[i] * b[i] */                                                                     \
+    X(void, multiply, (float *dst, const float *a, const float *b, size_t n))                      \
+    /* power of interleaved complex: dst[i] = re^2 + im^2, n complex */                            \
+    X(void, power, (float *dst, const float *src, size_t n))
+
+struct vs__dsp {
+    unsigned flags; /**< enum vs_cpu_flags that were asked for */
+#define X(type, name, arguments) type(*name) arguments;
+    VS__KERNELS(X)
+#undef X
+};
+
+/** Fill the table with the best kernels for `flags` (0 = plain C). Pure: same flags, same table. */
+void vs__dsp_init(struct vs__dsp *d, unsigned flags);
+
+/* source frames to mono float ---------------------------------------------------------------- */
+
+struct vs__mono {
+    const struct vs__dsp *dsp;
+    int format;
+    uint32_t channels;
+    uint32_t channel; /**< 1.. = that one alone, 0 = the mean */
+    float *scratch;   /**< one chunk of interleaved float */
+};
+
+/** @return 0, -EINVAL, -ENOMEM */
+int vs__mono_init(struct vs__mono *m, const struct vs__dsp *dsp, int format, uint32_t channels,
+                  uint32_t channel);
+/** `frames` frames of interleaved source audio to mono; never a value that is not finite.
+    @param src no alignment needed. @return samples that were not finite and are now 0. */
+size_t vs__mono_process(struct vs__mono *m, const void *src, size_t frames, float *dst);
+void vs__mono_fini(struct vs__mono *m);
+
+/* high-pass ---------------------------------------------------------------------------------- */
+
+/** Second-order Butterworth high-pass, bilinear transform, in double precision inside. */
+struct vs__highpass {
+    double b0, b1, b2, a1, a2;
+    double z1, z2;
+};
+
+/** @param cutoff_hz 0 < cutoff < rate / 2 */
+void vs__highpass_init(struct vs__highpass *h, double rate_hz, double cutoff_hz);
+void vs__highpass_reset(struct vs__highpass *h);
+/** In place; any split of the input gives the same output, bit by bit. */
+void vs__highpass_process(struct vs__highpass *h, float *x, size_t n);
+
+/* transform ---------------------------------------------------------------------------------- */
+
+/** Forward real FFT of a power of two, 32..4096. */
+struct vs__rfft;
+/** @return 0, -EINVAL, -ENOMEM */
+int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
+/** n real in, n / 2 + 1 interleaved complex out, no scaling; does not change `in`. */
+void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);
+void vs__rfft_destroy(struct vs__rfft *f);
+
+#endif
