@@ -33,7 +33,7 @@ __attribute__((format(printf, 4, 5))) void vs__log(const struct vs_log *log, int
 /** Zeroed memory aligned to 64 bytes, or NULL. Freed by vs__free() alone. */
 void *vs__alloc(size_t bytes);
 void vs__free(void *memory);
-/** Copy of a string (NULL gives NULL with *ret_status 0). @return the copy; vs__free() it. */
+/** Copy of a string, to be freed with vs__free(); NULL for NULL or without memory. */
 char *vs__strdup(const char *text);
 /** For tests: the n-th vs__alloc() from now (1 = the next) fails, once; 0 = never. */
 void vs__alloc_fail_after(uint32_t n);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory, with a hook that lets tests see every failure path. */
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic uint32_t fail_after;
+
+/* 1 when the countdown of vs__alloc_fail_after() ends with this call. */
+static bool must_fail(void)
+{
+    uint32_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
+    while (left > 0) {
+        if (atomic_compare_exchange_weak_explicit(&fail_after, &left, left - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return left == 1;
+    }
+    return false;
+}
+
+void vs__alloc_fail_after(uint32_t n)
+{
+    atomic_store_explicit(&fail_after, n, memory_order_relaxed);
+}
+
+void *vs__alloc(size_t bytes)
+{
+    if (must_fail() || bytes > PTRDIFF_MAX - 64)
+        return NULL;
+    size_t whole = (bytes + 63) / 64 * 64;
+    void *memory = aligned_alloc(64, whole ? whole : 64);
+    if (memory)
+        memset(memory, 0, whole ? whole : 64);
+    return memory;
+}
+
+void vs__free(void *memory)
+{
+    free(memory);
+}
+
+char *vs__strdup(const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t bytes = strlen(text) + 1;
+    char *copy = vs__alloc(bytes);
+    if (copy)
+        memcpy(copy, text, bytes);
+    return copy;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads, their floating-point mode, and waking one that waits. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/* Signal. The waiter sets `asleep`, then looks at `ticks` a last time inside the futex call; the
+   raiser adds to `ticks`, then looks at `asleep`. Both are read-modify-write or sequentially
+   consistent, so one of the two sees the other: no wake-up is lost. */
+
+void vs__signal_raise(struct vs__signal *s)
+{
+    atomic_fetch_add_explicit(&s->ticks, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&s->asleep, memory_order_seq_cst))
+        syscall(SYS_futex, &s->ticks, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+uint32_t vs__signal_seen(struct vs__signal *s)
+{
+    return atomic_load_explicit(&s->ticks, memory_order_acquire);
+}
+
+bool vs__signal_wait(struct vs__signal *s, uint32_t seen, int64_t timeout_ns)
+{
+    int64_t until = timeout_ns < 0 ? 0 : vs__mono_ns() + timeout_ns;
+    unsigned depth = vs__rt_suspend();
+
+    atomic_store_explicit(&s->asleep, 1, memory_order_seq_cst);
+    while (atomic_load_explicit(&s->ticks, memory_order_seq_cst) == seen) {
+        struct timespec t, *limit = NULL;
+        if (timeout_ns >= 0) {
+            int64_t left = until - vs__mono_ns();
+            if (left <= 0)
+                break;
+            t.tv_sec = left / 1000000000;
+            t.tv_nsec = left % 1000000000;
+            limit = &t;
+        }
+        syscall(SYS_futex, &s->ticks, FUTEX_WAIT_PRIVATE, seen, limit, NULL, 0);
+    }
+    atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
+    vs__rt_resume(depth);
+    return atomic_load_explicit(&s->ticks, memory_order_acquire) != seen;
+}
+
+static void *begin_thread(void *argument)
+{
+    struct vs__thread *t = argument;
+
+    pthread_setname_np(pthread_self(), t->name);
+    return t->body(t->argument);
+}
+
+int vs__thread_start(struct vs__thread *t, const char *name, void *(*body)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    pthread_t handle;
+
+    t->body = body;
+    t->argument = argument;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    int rc = pthread_attr_init(&attributes);
+    if (rc)
+        return -rc;
+    pthread_attr_setstacksize(&attributes, VS__MAX((size_t)PTHREAD_STACK_MIN, 256u * 1024));
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    rc = pthread_create(&handle, &attributes, begin_thread, t);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    if (rc)
+        return -rc;
+    t->handle = (unsigned long)handle;
+    t->running = true;
+    return 0;
+}
+
+void vs__thread_join(struct vs__thread *t)
+{
+    if (!t->running)
+        return;
+    pthread_join((pthread_t)t->handle, NULL);
+    t->running = false;
+}
+
+#if defined(__x86_64__)
+unsigned vs__fp_fast(void)
+{
+    unsigned old = _mm_getcsr();
+    _mm_setcsr(old | 0x8040u); /* FTZ and DAZ */
+    return old;
+}
+
+void vs__fp_restore(unsigned mode)
+{
+    _mm_setcsr(mode);
+}
+#elif defined(__aarch64__)
+unsigned vs__fp_fast(void)
+{
+    uint64_t old;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(old));
+    __asm__ volatile("msr fpcr, %0" : : "r"(old | (1u << 24))); /* FZ */
+    return (unsigned)old;
+}
+
+void vs__fp_restore(unsigned mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+}
+#else
+unsigned vs__fp_fast(void)
+{
+    return 0;
+}
+
+void vs__fp_restore(unsigned mode)
+{
+    (void)mode;
+}
+#endif
