@@ -3,7 +3,6 @@
 #include "base/base.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -66,22 +65,16 @@ static void *begin_thread(void *argument)
 
 int vs__thread_start(struct vs__thread *t, const char *name, void *(*body)(void *), void *argument)
 {
-    pthread_attr_t attributes;
     sigset_t all, old;
     pthread_t handle;
 
     t->body = body;
     t->argument = argument;
     snprintf(t->name, sizeof(t->name), "%s", name);
-    int rc = pthread_attr_init(&attributes);
-    if (rc)
-        return -rc;
-    pthread_attr_setstacksize(&attributes, VS__MAX((size_t)PTHREAD_STACK_MIN, 256u * 1024));
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    rc = pthread_create(&handle, &attributes, begin_thread, t);
+    int rc = pthread_create(&handle, NULL, begin_thread, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
     if (rc)
         return -rc;
     t->handle = (unsigned long)handle;
