@@ -9,10 +9,22 @@
 
 #include <voicestand/segment.h>
 
-/** The rules, in hops. All defaults are resolved. */
+/** The rules, in hops. All defaults are resolved.
+    Opening. Hops at or above `threshold` are gathered into a candidate; it opens when it has
+    max(onset, min_speech, 1) of them, and that is final. Silence inside a candidate is not counted
+    as speech; the candidate is dropped when a run of it exceeds 8 hops or all of it exceeds the
+    speech that is asked for, so a candidate never spans more than twice that speech.
+    Closing. In an open segment hops at or above `threshold_off` are speech. It closes when the
+    silence since the last of them has reached `hangover` and new speech would begin a segment that
+    is at least `merge` away, both padded; with merge = 0 neighbours may touch.
+    Maximum. In the last 2 s before `max` (the last half, if shorter) a hop below `threshold` marks
+    a pause; if speech comes back the segment is cut in that pause, at most `pad` after the speech.
+    Without a pause it is cut at `max`, if speech goes on there. What follows a cut opens at once
+    and starts where the cut is. */
 struct vs__segment_rules {
     float threshold, threshold_off;
-    uint32_t onset, min_speech, hangover, merge, pre_roll, pad, max;
+    uint32_t onset, min_speech, hangover, merge, pre_roll, pad;
+    uint32_t max; /**< 0 = none */
 };
 
 /** Check and resolve `config` (NULL = all defaults). @return 0, or -EINVAL with the name of the
@@ -38,12 +50,14 @@ struct vs__segmenter {
     uint64_t hop;     /**< the next hop to come */
     uint64_t segment; /**< number of the last segment opened */
     bool open;
+    bool candidate;     /**< speech is being gathered */
+    bool pause;         /**< open and near the maximum: a hop below `threshold` was seen */
     uint64_t start_hop; /**< of the open segment */
     uint64_t floor_hop; /**< nothing may begin before: end of the last one, or a jump */
     uint64_t first_hop; /**< first speech hop of the candidate or of the open segment */
     uint64_t last_hop;  /**< last speech hop */
+    uint64_t sure_hop;  /**< hops before it are committed */
     uint32_t gathered;  /**< speech hops of the candidate */
-    uint32_t silence;   /**< hops since last_hop */
     double sum;         /**< of probabilities since first_hop */
     double sum_last;    /**< the same up to last_hop */
 };
