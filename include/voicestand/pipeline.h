@@ -94,8 +94,8 @@ VS_API void vs_pipeline_destroy(vs_pipeline *p);
 /** Copy the current figures. Any thread, never blocks. Set `ret->size` first. */
 VS_API void vs_pipeline_stats(const vs_pipeline *p, struct vs_stats *ret);
 
-/** What was opened: e.g. capture "pipewire", device "USB microphone". Strings live as long as `p`.
-    Set `ret->size` first. Any thread, never blocks. */
+/** What was opened: e.g. capture "pipewire", device "USB microphone". Strings live as long as the
+    pipeline. */
 struct vs_pipeline_info {
     size_t size;
     const char *capture, *device; /**< backend and what it opened */
@@ -107,6 +107,7 @@ struct vs_pipeline_info {
     int live;                     /**< nonzero: a clock of its own, cannot wait */
     uint64_t total_frames;        /**< length of a file, 0 = unknown */
 };
+/** Copy what was opened. Any thread, never blocks. Set `ret->size` first. */
 VS_API void vs_pipeline_info(const vs_pipeline *p, struct vs_pipeline_info *ret);
 
 /** Something that can be opened as a source. Set by vs_devices_list(). */
