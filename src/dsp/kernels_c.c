@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain C kernels: the truth that every faster version is compared with. They are written so that
+   the compiler can vectorise them, without reassociating anything itself. */
+#include <math.h>
+#include <string.h>
+
+#include "dsp/kernels.h"
+
+/* Sums are kept in this many parts, so that additions need not wait for each other. */
+#define LANES 8
+
+void vs__s16_to_f32_c(float *dst, const int16_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)src[i] * 0x1p-15f;
+}
+
+void vs__s24_to_f32_c(float *dst, const uint8_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *b = src + 3 * i;
+        uint32_t high = (uint32_t)b[0] << 8 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 24;
+        dst[i] = (float)(int32_t)high * 0x1p-31f;
+    }
+}
+
+void vs__s32_to_f32_c(float *dst, const int32_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)src[i] * 0x1p-31f;
+}
+
+void vs__f32_to_s16_c(int16_t *dst, const float *src, size_t n)
+{
+    /* Adding and taking away 1.5 * 2^23 rounds to nearest even without a call. */
+    const float rounder = 0x1.8p23f;
+    for (size_t i = 0; i < n; i++) {
+        float x = src[i] * 32768.0f;
+        x = x > -32768.0f ? x : (x == x ? -32768.0f : 0.0f);
+        x = x < 32767.0f ? x : 32767.0f;
+        x = (x + rounder) - rounder;
+        dst[i] = (int16_t)(int32_t)x;
+    }
+}
+
+size_t vs__sanitize_c(float *x, size_t n)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof(bits));
+        uint32_t exponent = bits >> 23 & 0xff;
+        uint32_t nonsense = exponent >= VS__NONSENSE_EXPONENT;
+        bad += nonsense;
+        bits = nonsense | (exponent == 0) ? 0 : bits;
+        memcpy(x + i, &bits, sizeof(bits));
+    }
+    return bad;
+}
+
+void vs__downmix_c(float *dst, const float *src, size_t n, size_t channels)
+{
+    if (channels == 2) {
+        for (size_t i = 0; i < n; i++)
+            dst[i] = (src[2 * i] + src[2 * i + 1]) * 0.5f;
+        return;
+    }
+    float scale = 1.0f / (float)channels;
+    for (size_t i = 0; i < n; i++) {
+        const float *frame = src + i * channels;
+        float sum = frame[0];
+        for (size_t c = 1; c < channels; c++)
+            sum += frame[c];
+        dst[i] = sum * scale;
+    }
+}
+
+void vs__pick_c(float *dst, const float *src, size_t n, size_t channels, size_t channel)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i * channels + channel];
+}
+
+static float add_lanes(const float *sum)
+{
+    return ((sum[0] + sum[4]) + (sum[1] + sum[5])) + ((sum[2] + sum[6]) + (sum[3] + sum[7]));
+}
+
+float vs__dot_c(const float *a, const float *b, size_t n)
+{
+    float sum[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            sum[k] += a[i + k] * b[i + k];
+    for (size_t k = 0; i + k < n; k++)
+        sum[k] += a[i + k] * b[i + k];
+    return add_lanes(sum);
+}
+
+float vs__energy_c(const float *x, size_t n)
+{
+    return vs__dot_c(x, x, n);
+}
+
+float vs__peak_c(const float *x, size_t n)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++) {
+        float size = fabsf(x[i]);
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
+void vs__multiply_c(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = a[i] * b[i];
+}
+
+void vs__power_c(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[2 * i] * src[2 * i] + src[2 * i + 1] * src[2 * i + 1];
+}
