@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels for NEON on arm64. What is left over after whole vectors goes through the plain C
+   kernel, so that a rule is written once. */
+#include <arm_neon.h>
+
+#include "dsp/kernels.h"
+
+void vs__s16_to_f32_neon(float *dst, const int16_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        int16x8_t v = vld1q_s16(src + i);
+        vst1q_f32(dst + i, vcvtq_n_f32_s32(vmovl_s16(vget_low_s16(v)), 15));
+        vst1q_f32(dst + i + 4, vcvtq_n_f32_s32(vmovl_high_s16(v), 15));
+    }
+    vs__s16_to_f32_c(dst + i, src + i, n - i);
+}
+
+void vs__s24_to_f32_neon(float *dst, const uint8_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint8x8x3_t b = vld3_u8(src + 3 * i);
+        uint16x8_t low = vmovl_u8(b.val[0]);
+        /* the upper two bytes as one number that has the sign */
+        uint16x8_t both = vorrq_u16(vmovl_u8(b.val[1]), vshll_n_u8(b.val[2], 8));
+        int16x8_t high = vreinterpretq_s16_u16(both);
+        int32x4_t x = vorrq_s32(vshll_n_s16(vget_low_s16(high), 8),
+                                vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(low))));
+        int32x4_t y = vorrq_s32(vshll_n_s16(vget_high_s16(high), 8),
+                                vreinterpretq_s32_u32(vmovl_high_u16(low)));
+        vst1q_f32(dst + i, vcvtq_n_f32_s32(x, 23));
+        vst1q_f32(dst + i + 4, vcvtq_n_f32_s32(y, 23));
+    }
+    vs__s24_to_f32_c(dst + i, src + 3 * i, n - i);
+}
+
+void vs__s32_to_f32_neon(float *dst, const int32_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(dst + i, vcvtq_n_f32_s32(vld1q_s32(src + i), 31));
+    vs__s32_to_f32_c(dst + i, src + i, n - i);
+}
+
+void vs__f32_to_s16_neon(int16_t *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    /* The conversion saturates and makes 0 of what is not a number; narrowing saturates again. */
+    for (; i + 8 <= n; i += 8) {
+        int32x4_t low = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(src + i), 32768.0f));
+        int32x4_t high = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(src + i + 4), 32768.0f));
+        vst1q_s16(dst + i, vqmovn_high_s32(vqmovn_s32(low), high));
+    }
+    vs__f32_to_s16_c(dst + i, src + i, n - i);
+}
+
+size_t vs__sanitize_neon(float *x, size_t n)
+{
+    const uint32x4_t exponent = vdupq_n_u32(0xffu << 23);
+    const uint32x4_t nonsense_from = vdupq_n_u32((uint32_t)VS__NONSENSE_EXPONENT << 23);
+    uint32x4_t count = vdupq_n_u32(0);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        uint32x4_t v = vreinterpretq_u32_f32(vld1q_f32(x + i));
+        uint32x4_t e = vandq_u32(v, exponent);
+        uint32x4_t nonsense = vcgeq_u32(e, nonsense_from);
+        v = vbicq_u32(v, vorrq_u32(nonsense, vceqzq_u32(e)));
+        vst1q_f32(x + i, vreinterpretq_f32_u32(v));
+        count = vsubq_u32(count, nonsense);
+    }
+    return vaddlvq_u32(count) + vs__sanitize_c(x + i, n - i);
+}
+
+void vs__downmix_neon(float *dst, const float *src, size_t n, size_t channels)
+{
+    size_t i = 0;
+    for (; channels == 2 && i + 4 <= n; i += 4) {
+        float32x4x2_t v = vld2q_f32(src + 2 * i);
+        vst1q_f32(dst + i, vmulq_n_f32(vaddq_f32(v.val[0], v.val[1]), 0.5f));
+    }
+    vs__downmix_c(dst + i, src + i * channels, n - i, channels);
+}
+
+void vs__pick_neon(float *dst, const float *src, size_t n, size_t channels, size_t channel)
+{
+    size_t i = 0;
+    for (; channels == 2 && i + 4 <= n; i += 4) {
+        float32x4x2_t v = vld2q_f32(src + 2 * i);
+        vst1q_f32(dst + i, channel ? v.val[1] : v.val[0]);
+    }
+    vs__pick_c(dst + i, src + i * channels, n - i, channels, channel);
+}
+
+float vs__dot_neon(const float *a, const float *b, size_t n)
+{
+    float32x4_t s0 = vdupq_n_f32(0), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        s0 = vfmaq_f32(s0, vld1q_f32(a + i), vld1q_f32(b + i));
+        s1 = vfmaq_f32(s1, vld1q_f32(a + i + 4), vld1q_f32(b + i + 4));
+        s2 = vfmaq_f32(s2, vld1q_f32(a + i + 8), vld1q_f32(b + i + 8));
+        s3 = vfmaq_f32(s3, vld1q_f32(a + i + 12), vld1q_f32(b + i + 12));
+    }
+    for (; i + 4 <= n; i += 4)
+        s0 = vfmaq_f32(s0, vld1q_f32(a + i), vld1q_f32(b + i));
+    float sum = vaddvq_f32(vaddq_f32(vaddq_f32(s0, s1), vaddq_f32(s2, s3)));
+    return i < n ? sum + vs__dot_c(a + i, b + i, n - i) : sum;
+}
+
+float vs__energy_neon(const float *x, size_t n)
+{
+    return vs__dot_neon(x, x, n);
+}
+
+float vs__peak_neon(const float *x, size_t n)
+{
+    float32x4_t most = vdupq_n_f32(0);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) /* the number wins over what is not one */
+        most = vmaxnmq_f32(most, vabsq_f32(vld1q_f32(x + i)));
+    float whole = vmaxnmvq_f32(most), rest = vs__peak_c(x + i, n - i);
+    return rest > whole ? rest : whole;
+}
+
+void vs__multiply_neon(float *dst, const float *a, const float *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_f32(dst + i, vmulq_f32(vld1q_f32(a + i), vld1q_f32(b + i)));
+    vs__multiply_c(dst + i, a + i, b + i, n - i);
+}
+
+void vs__power_neon(float *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        float32x4x2_t v = vld2q_f32(src + 2 * i);
+        vst1q_f32(dst + i, vfmaq_f32(vmulq_f32(v.val[1], v.val[1]), v.val[0], v.val[0]));
+    }
+    vs__power_c(dst + i, src + 2 * i, n - i);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels for AVX2 with FMA. Loads and stores need no alignment. What is left over after whole
+   vectors goes through the plain C kernel, so that a rule is written once. */
+#include <immintrin.h>
+
+#include "dsp/kernels.h"
+
+/* Even elements of 16 consecutive floats. */
+static __m256 pick_even(__m256 low, __m256 high)
+{
+    __m256d mixed = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(mixed, 0xd8));
+}
+
+static float add_all(__m256 v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+void vs__s16_to_f32_avx2(float *dst, const int16_t *src, size_t n)
+{
+    const __m256 scale = _mm256_set1_ps(0x1p-15f);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(src + i));
+        __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(v));
+        _mm256_storeu_ps(dst + i, _mm256_mul_ps(x, scale));
+    }
+    vs__s16_to_f32_c(dst + i, src + i, n - i);
+}
+
+void vs__s24_to_f32_avx2(float *dst, const uint8_t *src, size_t n)
+{
+    /* Three bytes to the top of each 32-bit element, per 128-bit half. */
+    const __m256i spread = _mm256_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11,
+                                            -1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
+    const __m256 scale = _mm256_set1_ps(0x1p-31f);
+    size_t i = 0;
+    /* 8 samples are 24 bytes, but the second load ends 4 bytes later: two more samples there. */
+    for (; i + 10 <= n; i += 8) {
+        __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(src + 3 * i));
+        __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(src + 3 * i + 12));
+        __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+        __m256 x = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(v, spread));
+        _mm256_storeu_ps(dst + i, _mm256_mul_ps(x, scale));
+    }
+    vs__s24_to_f32_c(dst + i, src + 3 * i, n - i);
+}
+
+void vs__s32_to_f32_avx2(float *dst, const int32_t *src, size_t n)
+{
+    const __m256 scale = _mm256_set1_ps(0x1p-31f);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(src + i));
+        _mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_cvtepi32_ps(v), scale));
+    }
+    vs__s32_to_f32_c(dst + i, src + i, n - i);
+}
+
+/* To the nearest whole number in the range of 16 bits; not a number gives 0. */
+static __m256i round_clamp(__m256 x)
+{
+    x = _mm256_mul_ps(x, _mm256_set1_ps(32768.0f));
+    x = _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
+    x = _mm256_max_ps(x, _mm256_set1_ps(-32768.0f));
+    return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(32767.0f)));
+}
+
+void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256i low = round_clamp(_mm256_loadu_ps(src + i));
+        __m256i high = round_clamp(_mm256_loadu_ps(src + i + 8));
+        __m256i v = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+        _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
+    }
+    vs__f32_to_s16_c(dst + i, src + i, n - i);
+}
+
+size_t vs__sanitize_avx2(float *x, size_t n)
+{
+    const __m256i exponent = _mm256_set1_epi32(0xff << 23);
+    const __m256i largest = _mm256_set1_epi32((VS__NONSENSE_EXPONENT - 1) << 23);
+    __m256i count = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(x + i));
+        __m256i e = _mm256_and_si256(v, exponent);
+        __m256i nonsense = _mm256_cmpgt_epi32(e, largest);
+        __m256i tiny = _mm256_cmpeq_epi32(e, _mm256_setzero_si256());
+        v = _mm256_andnot_si256(_mm256_or_si256(nonsense, tiny), v);
+        _mm256_storeu_si256((__m256i *)(void *)(x + i), v);
+        count = _mm256_sub_epi32(count, nonsense);
+    }
+    uint32_t part[8];
+    size_t bad = vs__sanitize_c(x + i, n - i);
+    _mm256_storeu_si256((__m256i *)(void *)part, count);
+    for (size_t k = 0; k < 8; k++)
+        bad += part[k];
+    return bad;
+}
+
+void vs__downmix_avx2(float *dst, const float *src, size_t n, size_t channels)
+{
+    size_t i = 0;
+    for (; channels == 2 && i + 8 <= n; i += 8) {
+        __m256 low = _mm256_loadu_ps(src + 2 * i), high = _mm256_loadu_ps(src + 2 * i + 8);
+        __m256d sum = _mm256_castps_pd(
+            _mm256_add_ps(_mm256_shuffle_ps(low, high, 0x88), _mm256_shuffle_ps(low, high, 0xdd)));
+        __m256 x = _mm256_castpd_ps(_mm256_permute4x64_pd(sum, 0xd8));
+        _mm256_storeu_ps(dst + i, _mm256_mul_ps(x, _mm256_set1_ps(0.5f)));
+    }
+    vs__downmix_c(dst + i, src + i * channels, n - i, channels);
+}
+
+void vs__pick_avx2(float *dst, const float *src, size_t n, size_t channels, size_t channel)
+{
+    size_t i = 0;
+    /* The second load of channel 1 ends one float into the next frame: there must be one. */
+    for (; channels == 2 && i + 8 + channel <= n; i += 8) {
+        const float *from = src + 2 * i + channel;
+        _mm256_storeu_ps(dst + i, pick_even(_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)));
+    }
+    vs__pick_c(dst + i, src + i * channels, n - i, channels, channel);
+}
+
+float vs__dot_avx2(const float *a, const float *b, size_t n)
+{
+    __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s0);
+        s1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), s1);
+        s2 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 16), _mm256_loadu_ps(b + i + 16), s2);
+        s3 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 24), _mm256_loadu_ps(b + i + 24), s3);
+    }
+    for (; i + 8 <= n; i += 8)
+        s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s0);
+    float sum = add_all(_mm256_add_ps(_mm256_add_ps(s0, s1), _mm256_add_ps(s2, s3)));
+    return i < n ? sum + vs__dot_c(a + i, b + i, n - i) : sum;
+}
+
+float vs__energy_avx2(const float *x, size_t n)
+{
+    return vs__dot_avx2(x, x, n);
+}
+
+float vs__peak_avx2(const float *x, size_t n)
+{
+    const __m256 size = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    __m256 m0 = _mm256_setzero_ps(), m1 = m0;
+    size_t i = 0;
+    /* Where one side is not a number, the instruction gives its second operand. */
+    for (; i + 16 <= n; i += 16) {
+        m0 = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i), size), m0);
+        m1 = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i + 8), size), m1);
+    }
+    m0 = _mm256_max_ps(m0, m1);
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(m0), _mm256_extractf128_ps(m0, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    float most = _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+    float rest = vs__peak_c(x + i, n - i);
+    return rest > most ? rest : most;
+}
+
+void vs__multiply_avx2(float *dst, const float *a, const float *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    vs__multiply_c(dst + i, a + i, b + i, n - i);
+}
+
+void vs__power_avx2(float *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 low = _mm256_loadu_ps(src + 2 * i), high = _mm256_loadu_ps(src + 2 * i + 8);
+        __m256 re = _mm256_shuffle_ps(low, high, 0x88), im = _mm256_shuffle_ps(low, high, 0xdd);
+        __m256d x = _mm256_castps_pd(_mm256_fmadd_ps(re, re, _mm256_mul_ps(im, im)));
+        _mm256_storeu_ps(dst + i, _mm256_castpd_ps(_mm256_permute4x64_pd(x, 0xd8)));
+    }
+    vs__power_c(dst + i, src + 2 * i, n - i);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels for AVX-512 F, BW, DQ and VL. What is left over after whole vectors is one masked step:
+   masked-out elements are neither read nor written. */
+#include <immintrin.h>
+
+#include "dsp/kernels.h"
+
+enum { WIDTH = 16 };
+
+/* How many elements this step takes, and the mask for them. */
+static __mmask16 mask_rest(size_t rest)
+{
+    return rest >= WIDTH ? (__mmask16)0xffff : (__mmask16)((1u << rest) - 1);
+}
+
+/* Mask of the first and second half of 2 * rest floats. */
+static __mmask16 mask_low(size_t rest)
+{
+    return mask_rest(2 * rest);
+}
+
+static __mmask16 mask_high(size_t rest)
+{
+    return rest > WIDTH / 2 ? mask_rest(2 * rest - WIDTH) : 0;
+}
+
+/* Every second of 32 consecutive floats, from `first` = 0 or 1. */
+static __m512 pick_second(__m512 low, __m512 high, int first)
+{
+    __m512i index = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(low, _mm512_add_epi32(index, _mm512_set1_epi32(first)), high);
+}
+
+void vs__s16_to_f32_avx512(float *dst, const int16_t *src, size_t n)
+{
+    const __m512 scale = _mm512_set1_ps(0x1p-15f);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512i v = _mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(mask, src + i));
+        _mm512_mask_storeu_ps(dst + i, mask, _mm512_mul_ps(_mm512_cvtepi32_ps(v), scale));
+    }
+}
+
+void vs__s24_to_f32_avx512(float *dst, const uint8_t *src, size_t n)
+{
+    /* Four samples, 12 bytes, to each 128-bit quarter; then each to the top of its element. */
+    const __m512i quarters = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+    const __m512i spread =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11));
+    const __m512 scale = _mm512_set1_ps(0x1p-31f);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        size_t rest = n - i < WIDTH ? n - i : WIDTH;
+        __m512i v = _mm512_maskz_loadu_epi8((1ull << 3 * rest) - 1, src + 3 * i);
+        v = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(quarters, v), spread);
+        _mm512_mask_storeu_ps(dst + i, mask_rest(rest),
+                              _mm512_mul_ps(_mm512_cvtepi32_ps(v), scale));
+    }
+}
+
+void vs__s32_to_f32_avx512(float *dst, const int32_t *src, size_t n)
+{
+    const __m512 scale = _mm512_set1_ps(0x1p-31f);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 x = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(mask, src + i));
+        _mm512_mask_storeu_ps(dst + i, mask, _mm512_mul_ps(x, scale));
+    }
+}
+
+void vs__f32_to_s16_avx512(int16_t *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, src + i), _mm512_set1_ps(32768.0f));
+        x = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x);
+        x = _mm512_max_ps(x, _mm512_set1_ps(-32768.0f));
+        x = _mm512_min_ps(x, _mm512_set1_ps(32767.0f));
+        __m256i v = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x));
+        _mm256_mask_storeu_epi16(dst + i, mask, v);
+    }
+}
+
+size_t vs__sanitize_avx512(float *x, size_t n)
+{
+    const __m512i exponent = _mm512_set1_epi32(0xff << 23);
+    const __m512i largest = _mm512_set1_epi32((VS__NONSENSE_EXPONENT - 1) << 23);
+    size_t bad = 0;
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512i v = _mm512_maskz_loadu_epi32(mask, x + i);
+        __m512i e = _mm512_and_si512(v, exponent);
+        __mmask16 nonsense = _mm512_cmpgt_epi32_mask(e, largest);
+        __mmask16 normal = _mm512_test_epi32_mask(e, e) & (__mmask16)~nonsense;
+        _mm512_mask_storeu_epi32(x + i, mask, _mm512_maskz_mov_epi32(normal, v));
+        bad += (size_t)__builtin_popcount(nonsense);
+    }
+    return bad;
+}
+
+void vs__downmix_avx512(float *dst, const float *src, size_t n, size_t channels)
+{
+    if (channels != 2) {
+        vs__downmix_c(dst, src, n, channels);
+        return;
+    }
+    for (size_t i = 0; i < n; i += WIDTH) {
+        const float *from = src + 2 * i;
+        __m512 low = _mm512_maskz_loadu_ps(mask_low(n - i), from);
+        __m512 high = _mm512_maskz_loadu_ps(mask_high(n - i), from + WIDTH);
+        __m512 sum = _mm512_add_ps(pick_second(low, high, 0), pick_second(low, high, 1));
+        _mm512_mask_storeu_ps(dst + i, mask_rest(n - i), _mm512_mul_ps(sum, _mm512_set1_ps(0.5f)));
+    }
+}
+
+void vs__pick_avx512(float *dst, const float *src, size_t n, size_t channels, size_t channel)
+{
+    if (channels != 2) {
+        vs__pick_c(dst, src, n, channels, channel);
+        return;
+    }
+    for (size_t i = 0; i < n; i += WIDTH) {
+        const float *from = src + 2 * i;
+        __m512 low = _mm512_maskz_loadu_ps(mask_low(n - i), from);
+        __m512 high = _mm512_maskz_loadu_ps(mask_high(n - i), from + WIDTH);
+        _mm512_mask_storeu_ps(dst + i, mask_rest(n - i), pick_second(low, high, (int)channel));
+    }
+}
+
+float vs__dot_avx512(const float *a, const float *b, size_t n)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+    for (; i + 4 * WIDTH <= n; i += 4 * WIDTH) {
+        s0 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s0);
+        s1 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16), s1);
+        s2 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 32), _mm512_loadu_ps(b + i + 32), s2);
+        s3 = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 48), _mm512_loadu_ps(b + i + 48), s3);
+    }
+    for (; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        s0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, a + i), _mm512_maskz_loadu_ps(mask, b + i),
+                             s0);
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
+}
+
+float vs__energy_avx512(const float *x, size_t n)
+{
+    return vs__dot_avx512(x, x, n);
+}
+
+float vs__peak_avx512(const float *x, size_t n)
+{
+    __m512 most = _mm512_setzero_ps();
+    /* Where one side is not a number, the instruction gives its second operand. */
+    for (size_t i = 0; i < n; i += WIDTH)
+        most = _mm512_max_ps(_mm512_abs_ps(_mm512_maskz_loadu_ps(mask_rest(n - i), x + i)), most);
+    return _mm512_reduce_max_ps(most);
+}
+
+void vs__multiply_avx512(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 x = _mm512_maskz_loadu_ps(mask, a + i);
+        _mm512_mask_storeu_ps(dst + i, mask, _mm512_mul_ps(x, _mm512_maskz_loadu_ps(mask, b + i)));
+    }
+}
+
+void vs__power_avx512(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        const float *from = src + 2 * i;
+        __m512 low = _mm512_maskz_loadu_ps(mask_low(n - i), from);
+        __m512 high = _mm512_maskz_loadu_ps(mask_high(n - i), from + WIDTH);
+        __m512 re = pick_second(low, high, 0), im = pick_second(low, high, 1);
+        _mm512_mask_storeu_ps(dst + i, mask_rest(n - i),
+                              _mm512_fmadd_ps(re, re, _mm512_mul_ps(im, im)));
+    }
+}
