@@ -18,8 +18,13 @@
 /** Bytes between data of different threads: two 64-byte lines, as the prefetcher fetches pairs. */
 #define VS__APART 128
 
-/** 1 if the caller's struct of `size` bytes reaches past `member` of `type`. */
-#define VS__HAS(size, type, member) ((size) >= offsetof(type, member) + sizeof(((type *)0)->member))
+/* structs that may grow --------------------------------------------------------------------- */
+
+/** Fill a struct of ours, `bytes` long and with all defaults set, from a caller's that begins with
+    its `size` and may be shorter or longer. */
+void vs__read_sized(void *ret, const void *from, size_t bytes);
+/** Copy a struct of ours to a caller's that begins with its `size`, which stays. */
+void vs__write_sized(void *ret, const void *from, size_t bytes);
 
 /* words ------------------------------------------------------------------------------------- */
 

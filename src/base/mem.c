@@ -50,3 +50,23 @@ char *vs__strdup(const char *text)
         memcpy(copy, text, bytes);
     return copy;
 }
+
+void vs__read_sized(void *ret, const void *from, size_t bytes)
+{
+    size_t size;
+
+    memcpy(&size, from, sizeof(size));
+    memcpy(ret, from, VS__MIN(size, bytes));
+    memcpy(ret, &bytes, sizeof(bytes));
+}
+
+void vs__write_sized(void *ret, const void *from, size_t bytes)
+{
+    size_t size;
+
+    memcpy(&size, ret, sizeof(size));
+    if (size < sizeof(size))
+        return;
+    memcpy(ret, from, VS__MIN(size, bytes));
+    memcpy(ret, &size, sizeof(size));
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The registry of backends. */
+#include "pipeline/backends.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <voicestand/dsp.h>
+
+#include "capture/capture.h"
+#include "stt/stt.h"
+#include "vad/vad.h"
+
+/* Where a backend comes from: built in, or the file of a module. */
+struct entry {
+    const char *name;
+    int kind;
+    const void *ops;
+    const char *module;
+};
+
+static const struct entry entries[] = {
+    {"null", VS__KIND_CAPTURE, &vs__capture_null, NULL},
+    {"file", VS__KIND_CAPTURE, NULL, "sndfile"},
+    {"pipe", VS__KIND_CAPTURE, &vs__capture_pipe, NULL},
+    {"pipewire", VS__KIND_CAPTURE, NULL, "pipewire"},
+    {"alsa", VS__KIND_CAPTURE, NULL, "alsa"},
+    {"null", VS__KIND_VAD, &vs__vad_null, NULL},
+    {"replay", VS__KIND_VAD, &vs__vad_replay, NULL},
+    {"energy", VS__KIND_VAD, &vs__vad_energy, NULL},
+    {"null", VS__KIND_STT, &vs__stt_null, NULL},
+    {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
+    {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
+    {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},
+};
+
+static const char *const kind_names[] = {"capture", "vad", "stt", "writer"};
+
+const char *vs__backend_name(int kind, size_t index)
+{
+    for (size_t i = 0; i < VS__COUNT(entries); i++)
+        if (entries[i].kind == kind && index-- == 0)
+            return entries[i].name;
+    return NULL;
+}
+
+static const struct entry *find_entry(int kind, const char *name, size_t length)
+{
+    for (size_t i = 0; i < VS__COUNT(entries); i++)
+        if (entries[i].kind == kind && strlen(entries[i].name) == length &&
+            memcmp(entries[i].name, name, length) == 0)
+            return &entries[i];
+    return NULL;
+}
+
+/* modules ------------------------------------------------------------------------------------- */
+
+/* Write the path of module `name` under `folder`. @return whether it is there. */
+static bool find_in(char *path, size_t size, const char *folder, const char *below,
+                    const char *name)
+{
+    int n = snprintf(path, size, "%s%s/%s.so", folder, below, name);
+    return n > 0 && (size_t)n < size && access(path, R_OK) == 0;
+}
+
+/* Modules lie in the folder that the user names, else beside the library (installed:
+   voicestand/, in the build tree: modules/), else where the library was to be installed. */
+static bool find_module(char *path, size_t size, const char *name, const struct vs_env *env)
+{
+    char folder[4096];
+    Dl_info info;
+
+    if (env->module_dir)
+        return find_in(path, size, env->module_dir, "", name);
+    if (dladdr(__extension__(void *) vs__backend_find, &info) && info.dli_fname) {
+        const char *slash = strrchr(info.dli_fname, '/');
+        size_t length = slash ? (size_t)(slash - info.dli_fname) : 0;
+        if (slash && length < sizeof(folder)) {
+            memcpy(folder, info.dli_fname, length);
+            folder[length] = 0;
+            if (find_in(path, size, folder, "/voicestand", name) ||
+                find_in(path, size, folder, "/modules", name))
+                return true;
+        }
+    }
+    return find_in(path, size, VS__MODULE_DIR, "", name);
+}
+
+static const void *table_of(const struct vs_module *m, int kind)
+{
+    const void *tables[] = {m->capture, m->vad, m->stt, m->writer};
+    return tables[kind];
+}
+
+static int load_module(const char *name, int kind, const struct vs_env *env, void **ret_module,
+                       const void **ret_ops)
+{
+    char path[4200];
+
+    if (!find_module(path, sizeof(path), name, env)) {
+        vs__log(&env->log, VS_LOG_ERROR, kind_names[kind],
+                "%s.so is not installed: this build has no %s module", name, name);
+        return -ENOTSUP;
+    }
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!module) {
+        vs__log(&env->log, VS_LOG_ERROR, kind_names[kind], "%s does not load: %s", name, dlerror());
+        return -ENOTSUP;
+    }
+    const struct vs_module *entry = dlsym(module, VS_MODULE_ENTRY);
+    const void *ops = entry && entry->abi == VS_BACKEND_ABI ? table_of(entry, kind) : NULL;
+    if (!ops) {
+        vs__log(&env->log, VS_LOG_ERROR, kind_names[kind],
+                "%s is not a module of this version of the library", path);
+        dlclose(module);
+        return -ENOTSUP;
+    }
+    *ret_module = module;
+    *ret_ops = ops;
+    return 0;
+}
+
+/* finding ------------------------------------------------------------------------------------- */
+
+static size_t state_size(int kind, const void *ops)
+{
+    switch (kind) {
+    case VS__KIND_CAPTURE:
+        return ((const struct vs_capture_ops *)ops)->state_size;
+    case VS__KIND_VAD:
+        return ((const struct vs_vad_ops *)ops)->state_size;
+    case VS__KIND_STT:
+        return ((const struct vs_stt_ops *)ops)->state_size;
+    default:
+        return ((const struct vs_writer_ops *)ops)->state_size;
+    }
+}
+
+static void log_unknown(int kind, const char *name, size_t length, const struct vs_env *env)
+{
+    char known[160] = "";
+    const char *each;
+
+    for (size_t i = 0; (each = vs__backend_name(kind, i)); i++) {
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", each);
+    }
+    vs__log(&env->log, VS_LOG_ERROR, kind_names[kind], "no %s backend \"%.*s\"; there are: %s",
+            kind_names[kind], (int)VS__MIN(length, 64u), name, known);
+}
+
+int vs__backend_find(struct vs__backend *b, int kind, const char *name, const void *ops,
+                     const struct vs_env *env)
+{
+    struct vs__backend found = {.kind = kind, .ops = ops};
+    const char *colon = strchr(name, ':');
+    size_t length = colon ? (size_t)(colon - name) : strlen(name);
+    int rc = 0;
+
+    if (!ops) {
+        const struct entry *e = find_entry(kind, name, length);
+        if (!e) {
+            log_unknown(kind, name, length, env);
+            return -EINVAL;
+        }
+        found.ops = e->ops;
+        if (!found.ops)
+            rc = load_module(e->module, kind, env, &found.module, &found.ops);
+        if (rc < 0)
+            return rc;
+    }
+    if (*(const uint32_t *)found.ops != VS_BACKEND_ABI) {
+        vs__log(&env->log, VS_LOG_ERROR, kind_names[kind],
+                "the backend was built for another version of the library");
+        return -EINVAL;
+    }
+    found.state = vs__alloc(state_size(kind, found.ops));
+    found.argument = colon ? vs__strdup(colon + 1) : NULL;
+    if (!found.state || (colon && !found.argument)) {
+        vs__backend_drop(&found);
+        return -ENOMEM;
+    }
+    *b = found;
+    return 0;
+}
+
+void vs__backend_drop(struct vs__backend *b)
+{
+    vs__free(b->state);
+    vs__free(b->argument);
+    if (b->module)
+        dlclose(b->module);
+    *b = (struct vs__backend){0};
+}
+
+int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
+                 const struct vs_env *env, struct vs_vad_shape *ret)
+{
+    struct vs_vad_shape shape = {.size = sizeof(shape)};
+    unsigned cpu;
+
+    int rc = vs_cpu_parse(env->cpu, &cpu);
+    if (rc < 0) {
+        vs__log(&env->log, VS_LOG_ERROR, "dsp", "kernels \"%s\": %s; try auto or c", env->cpu,
+                rc == -EINVAL ? "no such level" : "this machine cannot run them");
+        return rc;
+    }
+    rc = vs__backend_find(b, VS__KIND_VAD, name && *name ? name : "energy", ops, env);
+    if (rc < 0)
+        return rc;
+    const struct vs_vad_ops *found = b->ops;
+    struct vs_vad_params params = {
+        .size = sizeof(params), .env = env, .argument = b->argument, .cpu = cpu};
+    rc = found->open(b->state, &params, &shape);
+    if (rc == 0 && (shape.block_frames < 1 || shape.block_frames > 4096 ||
+                    shape.latency_frames > VS_RATE_HZ)) {
+        vs__log(&env->log, VS_LOG_ERROR, "vad", "%s asks for blocks of %u frames: 1 to 4096 can be",
+                found->name, shape.block_frames);
+        rc = -EINVAL;
+    }
+    if (rc < 0) {
+        found->close(b->state);
+        vs__backend_drop(b);
+        return rc;
+    }
+    *ret = shape;
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding backends by name: the built-in ones, and modules that are loaded when first asked for. */
+#ifndef VS_SRC_PIPELINE_BACKENDS_H
+#define VS_SRC_PIPELINE_BACKENDS_H
+
+#include <voicestand/backend.h>
+
+#include "base/base.h"
+
+enum vs__kind { VS__KIND_CAPTURE, VS__KIND_VAD, VS__KIND_STT, VS__KIND_WRITER };
+
+/** A backend that was opened: its table, state, and where its argument begins. */
+struct vs__backend {
+    int kind;
+    const void *ops; /**< struct vs_capture_ops, … by kind */
+    void *state;     /**< zeroed, not yet open */
+    char *argument;  /**< behind the colon, or NULL */
+    void *module;    /**< of dlopen(), or NULL */
+};
+
+/** Find "name[:argument]" and make its state. `ops`, if not NULL, is the table to use, and `name`
+    then gives the argument only. @return 0; -EINVAL no such name; -ENOTSUP it is a module that is
+    not here or does not load; -ENOMEM. The log gets one sentence. */
+int vs__backend_find(struct vs__backend *b, int kind, const char *name, const void *ops,
+                     const struct vs_env *env);
+/** Free the state and the module; the caller closed it before. */
+void vs__backend_drop(struct vs__backend *b);
+
+/** Check and resolve the detector and its shape. */
+int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
+                 const struct vs_env *env, struct vs_vad_shape *ret);
+/** The names of a kind, in the order in which "auto" tries them; NULL at the end. */
+const char *vs__backend_name(int kind, size_t index);
+
+#endif

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: MIT */
+/* The chain from source frames to segments. */
+#include "pipeline/chain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "dsp/dsp.h"
+
+/* Gaps up to this long are bridged with silence: they are shorter than a pause between words. */
+#define BRIDGE_MS 200
+/* Segment audio goes to the sink in pieces of at least so many hops. */
+#define BATCH_HOPS 10
+/* Source frames that are made mono at a time. */
+#define CHUNK_FRAMES 1024
+/* Floats of a block beyond its hops. */
+#define SLACK_FRAMES (VS__POOL_MEDIUM / sizeof(float) - VS__BLOCK_FRAMES)
+
+struct vs__chain {
+    struct vs__chain_config config;
+    struct vs__dsp dsp;
+    struct vs__mono mono;
+    struct vs__highpass highpass;
+    struct vs_resampler *resampler; /* NULL: the source runs at 16 kHz */
+    struct vs__segmenter segmenter;
+    struct vs__pool pool;
+    struct vs__block *blocks; /* one for each block of the pool */
+    float *chunk;             /* CHUNK_FRAMES of mono at the source's rate */
+    float *gather;            /* detector block, where that is not a hop */
+    uint32_t gathered;
+    size_t chunk_frames; /* source frames per turn, so that their output fits the slack */
+
+    /* The timeline: blocks in a row, the oldest first. A run is what lies between long gaps. */
+    struct vs__block **line;
+    uint32_t line_first, line_count, line_size;
+    uint32_t held; /* blocks that only the sink holds, or it too */
+
+    uint64_t source;     /* source frames so far, gaps included */
+    uint64_t run_source; /* source frame and 16 kHz frame of the run's first */
+    uint64_t run_frame;
+    uint64_t run_in; /* source frames into this run: real ones, and silence for short gaps */
+    uint64_t run_fill;
+    uint64_t next;     /* 16 kHz frame that comes next into the timeline */
+    uint64_t hop_next; /* hop that is filtered and heard next */
+    uint64_t heard;    /* 16 kHz frames of this run that the detector has judged */
+    uint64_t decided;  /* hop that is decided next */
+    uint64_t end;      /* 16 kHz frame behind the last real one, once the run ends */
+    bool ending;
+
+    uint64_t segment; /* open one, or 0 */
+    uint64_t segment_start, sent, sent_all;
+    double energy;
+    uint64_t energy_frames;
+
+    int64_t stamp_ns; /* capture time of source frame `stamp_source`; 0 = unknown */
+    uint64_t stamp_source;
+    int64_t dsp_ns; /* spent on what is not yet a hop */
+    struct vs__chain_metrics metrics;
+};
+
+static uint64_t to_16k(const struct vs__chain *c, uint64_t source_frames)
+{
+    uint32_t rate = c->config.rate_hz;
+    return (source_frames * VS_RATE_HZ + rate / 2) / rate;
+}
+
+/* Source frame of a 16 kHz frame of the current run; not past what was pushed. */
+static uint64_t to_source(const struct vs__chain *c, uint64_t frame)
+{
+    uint64_t in_run = frame > c->run_frame ? frame - c->run_frame : 0;
+    uint64_t source = (in_run * c->config.rate_hz + VS_RATE_HZ / 2) / VS_RATE_HZ;
+    return VS__MIN(c->run_source + source, c->source);
+}
+
+/* the timeline -------------------------------------------------------------------------------- */
+
+static struct vs__block *line_at(const struct vs__chain *c, uint32_t i)
+{
+    return c->line[(c->line_first + i) % c->line_size];
+}
+
+static struct vs__block *line_last(const struct vs__chain *c)
+{
+    return line_at(c, c->line_count - 1);
+}
+
+/* Add an empty block. There is always one: the pool has what the timeline can need and what the
+   sink may hold. */
+static struct vs__block *extend_line(struct vs__chain *c, uint64_t position)
+{
+    float *pcm = vs__pool_take(&c->pool);
+
+    assert(pcm && c->line_count < c->line_size);
+    struct vs__block *b = &c->blocks[vs__pool_index(&c->pool, pcm)];
+    *b = (struct vs__block){.pcm = pcm, .position = position, .in_line = true};
+    c->line[(c->line_first + c->line_count++) % c->line_size] = b;
+    return b;
+}
+
+static void drop_first(struct vs__chain *c)
+{
+    struct vs__block *b = line_at(c, 0);
+
+    c->line_first = (c->line_first + 1) % c->line_size;
+    c->line_count--;
+    b->in_line = false;
+    if (b->refs == 0)
+        vs__pool_give(&c->pool, b->pcm);
+}
+
+/* Forget the blocks that end at or before `frame`. */
+static void forget_before(struct vs__chain *c, uint64_t frame)
+{
+    while (c->line_count > 1 && line_at(c, 0)->position + VS__BLOCK_FRAMES <= frame)
+        drop_first(c);
+}
+
+static struct vs__block *find_block(const struct vs__chain *c, uint64_t frame)
+{
+    return line_at(c, (uint32_t)((frame - line_at(c, 0)->position) / VS__BLOCK_FRAMES));
+}
+
+bool vs__chain_ref(struct vs__chain *c, struct vs__block *b)
+{
+    if (b->refs == 0) {
+        if (c->held >= c->config.spare_blocks)
+            return false;
+        c->held++;
+    }
+    b->refs++;
+    return true;
+}
+
+void vs__chain_unref(struct vs__chain *c, struct vs__block *b)
+{
+    assert(b->refs > 0);
+    if (--b->refs > 0)
+        return;
+    c->held--;
+    if (!b->in_line)
+        vs__pool_give(&c->pool, b->pcm);
+}
+
+/* out to the sink ----------------------------------------------------------------------------- */
+
+static void send_audio(struct vs__chain *c, uint64_t from, uint64_t to, uint64_t segment)
+{
+    while (from < to) {
+        struct vs__block *b = find_block(c, from);
+        uint32_t offset = (uint32_t)(from - b->position);
+        uint32_t n = (uint32_t)VS__MIN(to - from, (uint64_t)VS__BLOCK_FRAMES - offset);
+        if (segment) {
+            c->energy += (double)c->dsp.energy(b->pcm + offset, n);
+            c->energy_frames += n;
+        }
+        bool wanted = segment ? c->config.audio_segments : c->config.audio_all;
+        if (wanted && c->config.sink.audio)
+            c->config.sink.audio(c->config.sink.user, b, offset, n, segment);
+        from += n;
+    }
+}
+
+/* Audio of the open segment up to 16 kHz frame `to`. */
+static void send_segment(struct vs__chain *c, uint64_t to, bool all)
+{
+    if (c->segment && to > c->sent && (all || to - c->sent >= BATCH_HOPS * VS_HOP_FRAMES)) {
+        send_audio(c, c->sent, to, c->segment);
+        c->sent = to;
+    }
+}
+
+static void take_step(struct vs__chain *c, const struct vs__segment_step *s)
+{
+    struct vs__chain_step out = {.kind = s->kind, .segment = s->segment, .split = s->split};
+    uint64_t start = VS__MAX(s->start_hop * VS_HOP_FRAMES, c->run_frame);
+    uint64_t end = s->end_hop * VS_HOP_FRAMES;
+
+    out.start_frame = to_source(c, start);
+    if (s->kind == VS__SEGMENT_START) {
+        c->segment = s->segment;
+        c->segment_start = c->sent = start;
+        c->energy = 0;
+        c->energy_frames = 0;
+        out.end_frame = to_source(c, c->decided * VS_HOP_FRAMES);
+    } else {
+        if (c->ending)
+            end = VS__MIN(end, c->end);
+        send_segment(c, end, true);
+        out.end_frame = to_source(c, end);
+        out.probability = s->probability;
+        double mean = c->energy_frames ? c->energy / (double)c->energy_frames : 0;
+        out.level_db = (float)(10 * log10(mean + 1e-12));
+        c->segment = 0;
+        vs__count(&c->metrics.segments, 1);
+    }
+    if (c->config.sink.step)
+        c->config.sink.step(c->config.sink.user, &out);
+}
+
+/* hop by hop ---------------------------------------------------------------------------------- */
+
+static void decide_hop(struct vs__chain *c, float probability)
+{
+    struct vs__segment_step steps[2];
+    uint64_t hop = c->decided++;
+    uint64_t start = VS__MAX(hop * VS_HOP_FRAMES, c->run_frame);
+    uint64_t end = c->decided * VS_HOP_FRAMES;
+
+    if (c->ending)
+        end = VS__MIN(end, c->end);
+    vs__count(&c->metrics.hops, 1);
+    if (c->config.sink.probability && start < end)
+        c->config.sink.probability(c->config.sink.user, to_source(c, start), to_source(c, end),
+                                   probability);
+    if (c->config.audio_all)
+        send_audio(c, start, end, 0);
+    int n = vs__segmenter_push(&c->segmenter, probability, steps);
+    for (int i = 0; i < n; i++)
+        take_step(c, &steps[i]);
+    if (c->segment)
+        vs__count(&c->metrics.speech_hops, 1);
+    send_segment(c, vs__segmenter_committed(&c->segmenter) * VS_HOP_FRAMES, false);
+    uint64_t needed = vs__segmenter_needed(&c->segmenter) * VS_HOP_FRAMES;
+    forget_before(c, c->segment ? VS__MIN(needed, c->sent) : needed);
+}
+
+/* The detector has judged `c->heard` frames of the run; hops that lie wholly before are decided. */
+static void decide_heard(struct vs__chain *c, float probability)
+{
+    uint64_t first = c->run_frame / VS_HOP_FRAMES * VS_HOP_FRAMES;
+    uint64_t latency = c->config.vad_shape.latency_frames;
+
+    while (c->decided < c->hop_next &&
+           first + c->heard >= (c->decided + 1) * VS_HOP_FRAMES + latency)
+        decide_hop(c, probability);
+}
+
+/* One block for the detector. */
+static int hear(struct vs__chain *c, const float *block)
+{
+    float probability = 0;
+    int64_t t0 = vs__mono_ns();
+    int rc = c->config.vad->infer(c->config.vad_state, block, &probability);
+    int64_t t1 = vs__mono_ns();
+
+    if (rc < 0)
+        return rc;
+    vs__histogram_add(&c->metrics.vad, t1 - t0);
+    c->heard += c->config.vad_shape.block_frames;
+    decide_heard(c, probability >= 0 && probability <= 1 ? probability : 0);
+    vs__histogram_add(&c->metrics.segment, vs__mono_ns() - t1);
+    return 0;
+}
+
+/* Give `n` frames to the detector, in blocks of the size that it wants. */
+static int hear_frames(struct vs__chain *c, const float *pcm, uint32_t n)
+{
+    uint32_t size = c->config.vad_shape.block_frames;
+
+    if (size == n && c->gathered == 0)
+        return hear(c, pcm);
+    while (n > 0) {
+        uint32_t part = VS__MIN(n, size - c->gathered);
+        memcpy(c->gather + c->gathered, pcm, part * sizeof(*pcm));
+        c->gathered += part;
+        pcm += part;
+        n -= part;
+        if (c->gathered == size) {
+            c->gathered = 0;
+            int rc = hear(c, c->gather);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+static int process_hop(struct vs__chain *c)
+{
+    struct vs__block *b = find_block(c, c->hop_next * VS_HOP_FRAMES);
+    float *pcm = b->pcm + (c->hop_next * VS_HOP_FRAMES - b->position);
+    int64_t t0 = vs__mono_ns();
+
+    if (c->config.high_pass_hz > 0)
+        vs__highpass_process(&c->highpass, pcm, VS_HOP_FRAMES);
+    vs__histogram_add(&c->metrics.dsp, vs__mono_ns() - t0 + c->dsp_ns);
+    c->dsp_ns = 0;
+    c->hop_next++;
+    int rc = hear_frames(c, pcm, VS_HOP_FRAMES);
+    if (rc == 0 && c->stamp_ns && !c->ending) {
+        /* Capture time of the hop's last frame, by the clock of the newest stamp. */
+        uint64_t source = to_source(c, c->hop_next * VS_HOP_FRAMES);
+        int64_t ahead = (int64_t)(source - c->stamp_source) * 1000000000 / c->config.rate_hz;
+        vs__histogram_add(&c->metrics.total, vs__mono_ns() - (c->stamp_ns + ahead));
+    }
+    return rc;
+}
+
+/* `n` new frames stand behind the last block's filled ones; cut hops, move what spills over. */
+static int advance(struct vs__chain *c, size_t n)
+{
+    struct vs__block *b = line_last(c);
+
+    b->frames += (uint32_t)n;
+    c->next += n;
+    if (b->frames >= VS__BLOCK_FRAMES) {
+        uint32_t spill = b->frames - VS__BLOCK_FRAMES;
+        struct vs__block *fresh = extend_line(c, b->position + VS__BLOCK_FRAMES);
+        memcpy(fresh->pcm, b->pcm + VS__BLOCK_FRAMES, spill * sizeof(float));
+        fresh->frames = spill;
+        b->frames = VS__BLOCK_FRAMES;
+    }
+    while (c->next >= (c->hop_next + 1) * VS_HOP_FRAMES) {
+        int rc = process_hop(c);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* source frames in ---------------------------------------------------------------------------- */
+
+/* The run begins at source frame c->source: its first hop starts on the grid, with silence before
+   the first frame. */
+static void begin_run(struct vs__chain *c)
+{
+    uint64_t frame = to_16k(c, c->source);
+    uint64_t hop = frame / VS_HOP_FRAMES;
+    uint32_t lead = (uint32_t)(frame % VS_HOP_FRAMES);
+
+    while (c->line_count)
+        drop_first(c);
+    struct vs__block *b = extend_line(c, hop * VS_HOP_FRAMES);
+    memset(b->pcm, 0, lead * sizeof(float));
+    b->frames = lead;
+    c->run_source = c->source;
+    c->run_frame = c->next = frame;
+    c->run_in = c->run_fill = 0;
+    c->hop_next = c->decided = hop;
+    c->heard = 0;
+    c->gathered = 0;
+    c->ending = false;
+    vs__highpass_reset(&c->highpass);
+    vs__segmenter_jump(&c->segmenter, hop);
+}
+
+/* Up to chunk_frames source frames, NULL = silence. */
+static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
+{
+    struct vs__block *b = line_last(c);
+    float *to = b->pcm + b->frames;
+    float *mono = c->resampler ? c->chunk : to;
+    int64_t t0 = vs__mono_ns();
+
+    if (pcm)
+        vs__count(&c->metrics.poisoned, vs__mono_process(&c->mono, pcm, frames, mono));
+    else
+        memset(mono, 0, frames * sizeof(float));
+    size_t n = c->resampler ? vs_resampler_process(c->resampler, mono, frames, to) : frames;
+    c->dsp_ns += vs__mono_ns() - t0;
+    c->source += frames;
+    if (pcm) {
+        c->run_in += frames;
+        vs__count(&c->metrics.delivered, frames);
+    } else {
+        c->run_fill += frames;
+    }
+    return advance(c, n);
+}
+
+static int push_frames(struct vs__chain *c, const void *pcm, uint64_t frames)
+{
+    const unsigned char *at = pcm;
+    size_t frame_bytes = vs_format_bytes(c->config.format) * c->config.channels;
+
+    while (frames > 0) {
+        size_t n = (size_t)VS__MIN(frames, (uint64_t)c->chunk_frames);
+        int rc = push_chunk(c, at, n);
+        if (rc < 0)
+            return rc;
+        if (at)
+            at += n * frame_bytes;
+        frames -= n;
+    }
+    return 0;
+}
+
+int vs__chain_push(struct vs__chain *c, const void *pcm, size_t frames, int64_t time_ns)
+{
+    c->stamp_ns = time_ns;
+    c->stamp_source = c->source;
+    return push_frames(c, pcm, frames);
+}
+
+/* The run ends: what the stages still hold comes out, and all of its hops are decided. */
+static int end_run(struct vs__chain *c)
+{
+    struct vs__segment_step steps[2];
+    static const float silence[VS_HOP_FRAMES];
+    int rc = 0;
+
+    if (c->resampler) {
+        struct vs__block *b = line_last(c);
+        rc = advance(c, vs_resampler_flush(c->resampler, b->pcm + b->frames));
+        if (rc < 0)
+            return rc;
+    }
+    c->end = c->next;
+    c->ending = true;
+    /* Whatever the stages swallowed or made up shows as a residual in the ledger. */
+    uint64_t in = c->run_in + c->run_fill;
+    uint64_t out = (in * VS_RATE_HZ + c->config.rate_hz - 1) / c->config.rate_hz;
+    if (out != c->end - c->run_frame)
+        vs__count(&c->metrics.delivered, (c->end - c->run_frame) - out);
+    uint32_t rest = (uint32_t)(c->next % VS_HOP_FRAMES);
+    if (rest) {
+        struct vs__block *b = line_last(c);
+        memset(b->pcm + b->frames, 0, (VS_HOP_FRAMES - rest) * sizeof(float));
+        rc = advance(c, VS_HOP_FRAMES - rest);
+    }
+    while (rc == 0 && c->decided < c->hop_next)
+        rc = hear_frames(c, silence, VS_HOP_FRAMES);
+    if (rc < 0)
+        return rc;
+    int n = vs__segmenter_flush(&c->segmenter, steps);
+    for (int i = 0; i < n; i++)
+        take_step(c, &steps[i]);
+    return 0;
+}
+
+int vs__chain_gap(struct vs__chain *c, uint64_t frames)
+{
+    if (frames <= (uint64_t)c->config.rate_hz * BRIDGE_MS / 1000) {
+        c->stamp_ns = 0;
+        return push_frames(c, NULL, frames);
+    }
+    int rc = end_run(c);
+    c->source += frames;
+    begin_run(c);
+    return rc;
+}
+
+int vs__chain_finish(struct vs__chain *c)
+{
+    return end_run(c);
+}
+
+uint64_t vs__chain_position(const struct vs__chain *c)
+{
+    return c->source;
+}
+
+const struct vs__chain_metrics *vs__chain_metrics(const struct vs__chain *c)
+{
+    return &c->metrics;
+}
+
+void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
+{
+    const struct vs__chain_metrics *m = &c->metrics;
+
+    vs__histogram_read(&m->dsp, &ret->stage[VS_STAGE_DSP]);
+    vs__histogram_read(&m->vad, &ret->stage[VS_STAGE_VAD]);
+    vs__histogram_read(&m->segment, &ret->stage[VS_STAGE_SEGMENT]);
+    vs__histogram_read(&m->total, &ret->stage[VS_STAGE_TOTAL]);
+    ret->hops = vs__counted(&m->hops);
+    ret->speech_hops = vs__counted(&m->speech_hops);
+    ret->segments = vs__counted(&m->segments);
+}
+
+/* life ---------------------------------------------------------------------------------------- */
+
+void vs__chain_reset(struct vs__chain *c)
+{
+    struct vs__block *b = line_last(c);
+
+    assert(c->held == 0);
+    if (c->resampler)
+        (void)vs_resampler_flush(c->resampler, b->pcm + b->frames);
+    memset(&c->metrics, 0, sizeof(c->metrics));
+    vs__segmenter_init(&c->segmenter, &c->config.rules);
+    c->config.vad->reset(c->config.vad_state);
+    c->source = 0;
+    c->segment = 0;
+    c->stamp_ns = 0;
+    c->dsp_ns = 0;
+    begin_run(c);
+}
+
+/* Most blocks that the timeline can be long: what the segmenter looks back at, what the detector
+   lags, what waits to be sent, and the block being written. */
+static uint32_t count_own_blocks(const struct vs__chain_config *config)
+{
+    uint64_t hops =
+        vs__segment_lookback(&config->rules) + BATCH_HOPS + 2 +
+        (config->vad_shape.latency_frames + config->vad_shape.block_frames) / VS_HOP_FRAMES;
+    return (uint32_t)(hops / VS__BLOCK_HOPS + 4);
+}
+
+static int create_stages(struct vs__chain *c)
+{
+    const struct vs__chain_config *config = &c->config;
+
+    vs__dsp_init(&c->dsp, config->cpu);
+    int rc = vs__mono_init(&c->mono, &c->dsp, config->format, config->channels, config->channel);
+    if (rc < 0)
+        return rc;
+    c->chunk_frames = SLACK_FRAMES;
+    if (config->rate_hz != VS_RATE_HZ) {
+        struct vs_resampler_config rs = {.size = sizeof(rs),
+                                         .in_hz = config->rate_hz,
+                                         .out_hz = VS_RATE_HZ,
+                                         .cpu = config->cpu_name};
+        rc = vs_resampler_create(&rs, &c->resampler);
+        if (rc < 0)
+            return rc;
+        c->chunk_frames = CHUNK_FRAMES;
+        while (c->chunk_frames > 1 &&
+               vs_resampler_max_out(c->resampler, c->chunk_frames) > SLACK_FRAMES)
+            c->chunk_frames -= c->chunk_frames / 8 + 1;
+        if (vs_resampler_max_out(c->resampler, 0) > SLACK_FRAMES)
+            return -EINVAL;
+    }
+    if (config->high_pass_hz > 0)
+        vs__highpass_init(&c->highpass, VS_RATE_HZ, (double)config->high_pass_hz);
+    return 0;
+}
+
+int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **ret)
+{
+    struct vs__chain *c = vs__alloc(sizeof(*c));
+    int rc = -ENOMEM;
+
+    if (!c)
+        return rc;
+    c->config = *config;
+    rc = create_stages(c);
+    if (rc < 0)
+        goto fail;
+    c->line_size = count_own_blocks(config);
+    uint32_t blocks = c->line_size + config->spare_blocks;
+    c->line = vs__alloc(c->line_size * sizeof(struct vs__block *));
+    c->blocks = vs__alloc(blocks * sizeof(*c->blocks));
+    c->chunk = vs__alloc(CHUNK_FRAMES * sizeof(float));
+    c->gather = vs__alloc(config->vad_shape.block_frames * sizeof(float));
+    rc = c->line && c->blocks && c->chunk && c->gather ? 0 : -ENOMEM;
+    if (rc == 0)
+        rc = vs__pool_init(&c->pool, VS__POOL_MEDIUM, blocks);
+    if (rc < 0)
+        goto fail;
+    vs__segmenter_init(&c->segmenter, &config->rules);
+    begin_run(c);
+    *ret = c;
+    return 0;
+fail:
+    vs__chain_destroy(c);
+    return rc;
+}
+
+void vs__chain_destroy(struct vs__chain *c)
+{
+    if (!c)
+        return;
+    vs__pool_fini(&c->pool);
+    vs_resampler_destroy(c->resampler);
+    vs__mono_fini(&c->mono);
+    vs__free(c->line);
+    vs__free(c->blocks);
+    vs__free(c->chunk);
+    vs__free(c->gather);
+    vs__free(c);
+}

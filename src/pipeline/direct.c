@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling the user at once, on the thread that pushed the audio. */
+#include <string.h>
+
+#include "pipeline/report.h"
+
+void vs__direct_tell(struct vs__direct *d, struct vs_event *e)
+{
+    e->sequence = d->sequence++;
+    if (d->on_event)
+        d->on_event(d->user, e);
+}
+
+static void tell_engine_error(struct vs__direct *d, uint64_t segment, int status)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_ERROR);
+
+    d->stt_status = status;
+    e.segment = segment;
+    e.status = status;
+    e.text = "the text engine failed, this segment has no text";
+    vs__direct_tell(d, &e);
+}
+
+static void tell_text(struct vs__direct *d, const struct vs_event *bounds, const char *text,
+                      uint32_t flags)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_TEXT);
+
+    e.segment = bounds->segment;
+    e.flags = flags;
+    e.text = text;
+    e.start_frame = bounds->start_frame;
+    e.end_frame = bounds->end_frame;
+    e.start_s = bounds->start_s;
+    e.end_s = bounds->end_s;
+    vs__direct_tell(d, &e);
+}
+
+static void end_segment(struct vs__direct *d, const struct vs_event *end)
+{
+    struct vs_event e = *end;
+    const char *text = NULL;
+
+    if (d->stt && d->stt_status == 0) {
+        int64_t begin = vs__mono_ns();
+        int rc = d->stt->finish(d->stt_state, &text);
+        if (d->text)
+            vs__histogram_add(d->text, vs__mono_ns() - begin);
+        if (rc < 0) {
+            text = NULL;
+            tell_engine_error(d, end->segment, rc);
+        } else {
+            tell_text(d, end, text, VS_EVENT_FINAL);
+        }
+    }
+    e.type = VS_EVENT_SEGMENT;
+    e.text = text;
+    vs__direct_tell(d, &e);
+}
+
+static void on_step(void *user, const struct vs__chain_step *step)
+{
+    struct vs__direct *d = user;
+    struct vs_event e = vs__event_of_step(step, d->rate_hz);
+
+    vs__direct_tell(d, &e);
+    if (step->kind == VS__SEGMENT_END) {
+        end_segment(d, &e);
+        return;
+    }
+    if (!d->stt)
+        return;
+    d->stt_status = 0;
+    int rc = d->stt->begin(d->stt_state, step->segment);
+    if (rc < 0)
+        tell_engine_error(d, step->segment, rc);
+}
+
+static void feed_engine(struct vs__direct *d, const float *audio, uint32_t frames, uint64_t segment)
+{
+    const char *text = NULL;
+
+    d->text_frames += frames;
+    int rc = d->stt->feed(d->stt_state, audio, frames);
+    if (rc < 0) {
+        tell_engine_error(d, segment, rc);
+    } else if (rc > 0 && d->stt->partial && d->stt->partial(d->stt_state, &text) == 0 && text) {
+        struct vs_event bounds = {.segment = segment};
+        tell_text(d, &bounds, text, 0);
+    }
+}
+
+static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint32_t frames,
+                     uint64_t segment)
+{
+    struct vs__direct *d = user;
+
+    if (segment ? d->audio == VS_AUDIO_SEGMENTS : d->audio == VS_AUDIO_ALL) {
+        struct vs_event e = vs__event_now(VS_EVENT_AUDIO);
+        e.segment = segment;
+        e.audio = block->pcm + offset;
+        e.audio_frames = frames;
+        e.audio_position = block->position + offset;
+        vs__direct_tell(d, &e);
+    }
+    if (segment && d->stt && d->stt_status == 0)
+        feed_engine(d, block->pcm + offset, frames, segment);
+}
+
+static void on_probability(void *user, uint64_t start_frame, uint64_t end_frame, float probability)
+{
+    struct vs__direct *d = user;
+    struct vs_event e = vs__event_now(VS_EVENT_PROBABILITY);
+
+    e.probability = probability;
+    vs__event_bounds(&e, start_frame, end_frame, d->rate_hz);
+    vs__direct_tell(d, &e);
+}
+
+struct vs__chain_sink vs__direct_sink(struct vs__direct *d, bool probabilities)
+{
+    return (struct vs__chain_sink){.user = d,
+                                   .step = on_step,
+                                   .audio = on_audio,
+                                   .probability = probabilities ? on_probability : NULL};
+}
+
+int vs__direct_gap(struct vs__direct *d, uint64_t frames, int cause)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_GAP);
+    uint64_t at = vs__chain_position(d->chain);
+
+    e.cause = cause;
+    vs__event_bounds(&e, at, at + frames, d->rate_hz);
+    vs__direct_tell(d, &e);
+    return vs__chain_gap(d->chain, frames);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* Starting and stopping the threads, and the capture thread. */
+#include "pipeline/live.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "place/place.h"
+
+#define MESSAGES   256
+#define TEXT_ITEMS 1024
+/* Blocks of a quarter of a second that on_event may be late by. */
+#define OUTPUT_BLOCKS    32
+#define CAPTURE_PRIORITY 25
+
+/* the capture thread -------------------------------------------------------------------------- */
+
+/* What a live source gives while the ring is full goes nowhere, but is counted. */
+static int64_t read_and_discard(struct vs__live *live, void *spare, size_t frames)
+{
+    struct vs_pipeline *p = live->p;
+    struct vs_capture_stamp stamp = {0};
+    size_t room = VS__POOL_MEDIUM / p->edge.frame_bytes;
+
+    /* What a device's library does inside its own read is its own. */
+    unsigned depth = vs__rt_suspend();
+    int64_t n = p->source->read(p->capture.state, spare, VS__MIN(frames, room), &stamp);
+    vs__rt_resume(depth);
+    if (n > 0)
+        vs__edge_discard(&p->edge, (size_t)n, &stamp);
+    return n;
+}
+
+static int64_t read_in_place(struct vs__live *live, void *to, size_t frames)
+{
+    struct vs_pipeline *p = live->p;
+    struct vs_capture_stamp stamp = {0};
+
+    unsigned depth = vs__rt_suspend();
+    int64_t n = p->source->read(p->capture.state, to, frames, &stamp);
+    vs__rt_resume(depth);
+    if (n > 0)
+        vs__edge_commit(&p->edge, (size_t)n, &stamp);
+    return n;
+}
+
+static int capture(struct vs__live *live, size_t step, void *spare)
+{
+    struct vs_pipeline *p = live->p;
+
+    while (!atomic_load_explicit(&live->stopping, memory_order_acquire)) {
+        uint32_t seen = vs__signal_seen(&live->room);
+        size_t room;
+        void *to = vs__edge_begin(&p->edge, step, &room);
+        if (room == 0 && !p->format.live) {
+            (void)vs__signal_wait(&live->room, seen, -1);
+            continue;
+        }
+        int64_t n = room ? read_in_place(live, to, room) : read_and_discard(live, spare, step);
+        if (n <= 0)
+            return (int)n;
+    }
+    return 0;
+}
+
+static void *capture_body(void *argument)
+{
+    struct vs__live *live = argument;
+    struct vs_pipeline *p = live->p;
+    size_t step = (size_t)p->format.rate_hz * p->config.latency_ms / 1000;
+
+    if (p->format.live && p->config.realtime >= 0)
+        (void)vs__place_realtime(CAPTURE_PRIORITY);
+    if (p->format.live)
+        vs__rt_enter();
+    int rc = capture(live, step, live->spare.memory);
+    if (p->format.live)
+        vs__rt_leave();
+    if (rc == -ECANCELED)
+        rc = 0;
+    vs__edge_end(&p->edge, rc);
+    return NULL;
+}
+
+/* a source that pushes ------------------------------------------------------------------------ */
+
+static void on_push(void *user, const void *pcm, size_t frames,
+                    const struct vs_capture_stamp *stamp)
+{
+    struct vs__live *live = user;
+
+    vs__rt_enter();
+    vs__edge_push(&live->p->edge, pcm, frames, stamp);
+    vs__rt_leave();
+}
+
+static void on_state(void *user, const char *sentence)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_STATE);
+    vs__note(user, &e, sentence);
+}
+
+static void on_end(void *user, int status)
+{
+    struct vs__live *live = user;
+    vs__edge_end(&live->p->edge, status);
+}
+
+/* starting and stopping ----------------------------------------------------------------------- */
+
+void vs__stop_source(struct vs__live *live)
+{
+    struct vs_pipeline *p = live->p;
+
+    pthread_mutex_lock(&live->lock);
+    bool first = !live->source_stopped;
+    live->source_stopped = true;
+    pthread_mutex_unlock(&live->lock);
+    if (!first)
+        return;
+    if (p->source->read) {
+        atomic_store_explicit(&live->stopping, true, memory_order_release);
+        if (p->source->cancel)
+            p->source->cancel(p->capture.state);
+        vs__signal_raise(&live->room);
+        return; /* the capture thread ends the edge */
+    }
+    p->source->stop(p->capture.state);
+    if (!atomic_load_explicit(&p->edge.ended, memory_order_acquire))
+        vs__edge_end(&p->edge, 0);
+}
+
+/* Blocks that the output and text threads may hold. */
+static uint32_t count_spare_blocks(const struct vs_pipeline *p)
+{
+    uint32_t backlog_ms =
+        p->format.live ? p->config.backlog_ms : VS__MIN(p->config.backlog_ms, 5000u);
+    uint32_t blocks = p->config.audio ? OUTPUT_BLOCKS : 0;
+
+    if (p->engine)
+        blocks += backlog_ms / (VS__BLOCK_HOPS * 10) + 8;
+    return blocks;
+}
+
+static int make_queues(struct vs__live *live)
+{
+    struct vs_pipeline *p = live->p;
+    const size_t pointer = sizeof(void *);
+    uint32_t spare = p->chain_config.spare_blocks;
+
+    int rc = vs__edge_open(&p->edge, p->config.ring_ms, &live->work);
+    if (rc == 0)
+        rc = vs__pool_init(&live->messages, VS__POOL_SMALL, MESSAGES);
+    if (rc == 0)
+        rc = vs__pool_init(&live->spare, VS__POOL_MEDIUM, 1);
+    if (rc == 0)
+        rc = vs__ring_create(MESSAGES * pointer, &live->to_output);
+    if (rc == 0)
+        rc = vs__ring_create(MESSAGES * pointer, &live->from_output);
+    if (rc == 0 && p->engine) {
+        size_t items = VS__MAX((size_t)TEXT_ITEMS, (size_t)spare * 4);
+        rc = vs__ring_create(items * sizeof(struct vs__text_item), &live->to_text);
+        /* A block can be on its way back once for each item. */
+        if (rc == 0)
+            rc = vs__ring_create(2 * items * sizeof(struct vs__text_item), &live->from_text);
+    }
+    return rc;
+}
+
+static int make_lock(struct vs__live *live)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int rc = pthread_cond_init(&live->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (rc)
+        return -rc;
+    pthread_mutex_init(&live->lock, NULL);
+    live->lock_made = true;
+    live->notes_end = &live->notes;
+    return 0;
+}
+
+static int start_source(struct vs__live *live)
+{
+    struct vs_pipeline *p = live->p;
+    static const char name[] = "vs-capture";
+    struct vs_capture_sink sink = {live, on_push, on_state, on_end};
+
+    if (p->source->read)
+        return vs__thread_start(&live->capture, name, capture_body, live);
+    return p->source->start(p->capture.state, &sink);
+}
+
+static int start_threads(struct vs__live *live)
+{
+    struct vs_pipeline *p = live->p;
+
+    int rc = vs__thread_start(&live->worker, "vs-worker", vs__worker_body, live);
+    if (rc == 0 && p->engine)
+        rc = vs__thread_start(&live->text, "vs-text", vs__text_body, live);
+    if (rc == 0)
+        rc = vs__thread_start(&live->output, "vs-output", vs__output_body, live);
+    if (rc == 0)
+        rc = start_source(live);
+    if (rc == 0)
+        return 0;
+    /* The edge ends without a frame, and those that run come to their end. */
+    live->source_stopped = true;
+    p->direct.on_event = NULL;
+    vs__edge_end(&p->edge, rc);
+    return rc;
+}
+
+int vs__live_start(struct vs_pipeline *p)
+{
+    struct vs__live *live = vs__alloc(sizeof(*live));
+
+    if (!live)
+        return -ENOMEM;
+    live->p = p;
+    p->chain_config.spare_blocks = count_spare_blocks(p);
+    p->chain_config.sink = vs__worker_sink(live, p->config.probabilities != 0);
+    int rc = make_lock(live);
+    if (rc == 0)
+        rc = make_queues(live);
+    if (rc == 0)
+        rc = vs__chain_create(&p->chain_config, &p->chain);
+    if (rc < 0) {
+        vs__live_destroy(live);
+        vs__edge_close(&p->edge);
+        return rc;
+    }
+    p->direct.chain = p->chain;
+    p->begin_ns = p->edge.begin_ns = vs__mono_ns();
+    p->live = live;
+    return start_threads(live);
+}
+
+void vs__live_abort(struct vs__live *live)
+{
+    vs__signal_raise(&live->work);
+    vs__signal_raise(&live->out);
+    vs__signal_raise(&live->room);
+}
+
+void vs__live_stop(struct vs__live *live)
+{
+    vs__stop_source(live);
+    vs__thread_join(&live->capture);
+    vs__thread_join(&live->worker);
+    vs__thread_join(&live->text);
+    vs__thread_join(&live->output);
+}
+
+int vs__live_wait(struct vs__live *live, int timeout_ms)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&live->lock);
+    while (!live->over && rc == 0)
+        rc = timeout_ms < 0 ? pthread_cond_wait(&live->changed, &live->lock)
+                            : pthread_cond_timedwait(&live->changed, &live->lock, &until);
+    bool over = live->over;
+    pthread_mutex_unlock(&live->lock);
+    return over ? atomic_load(&live->status) : 1;
+}
+
+void vs__live_stats(const struct vs__live *live, struct vs_stats *ret)
+{
+    vs__histogram_read(&live->queue, &ret->stage[VS_STAGE_QUEUE]);
+    vs__histogram_read(&live->event, &ret->stage[VS_STAGE_EVENT]);
+    ret->wakeups = vs__counted(&live->wakeups);
+    ret->worker_cpu_ns = atomic_load_explicit(&live->worker_cpu_ns, memory_order_relaxed);
+    ret->realtime = atomic_load_explicit(&live->realtime, memory_order_relaxed);
+    ret->ledger.text_frames = vs__counted(&live->text_frames);
+    ret->ledger.text_dropped = vs__counted(&live->text_dropped);
+    ret->ledger.events_dropped = vs__counted(&live->events_dropped);
+    if (live->p->edge.data)
+        ret->ring_frames = (uint32_t)(live->p->edge.data->bytes / live->p->edge.frame_bytes);
+}
+
+void vs__live_destroy(struct vs__live *live)
+{
+    if (!live)
+        return;
+    if (live->lock_made) {
+        vs__live_stop(live);
+        while (live->notes) {
+            struct vs__note *next = live->notes->next;
+            vs__free(live->notes->text);
+            vs__free(live->notes);
+            live->notes = next;
+        }
+        pthread_mutex_destroy(&live->lock);
+        pthread_cond_destroy(&live->changed);
+    }
+    vs__ring_destroy(live->to_output);
+    vs__ring_destroy(live->from_output);
+    vs__ring_destroy(live->to_text);
+    vs__ring_destroy(live->from_text);
+    vs__pool_fini(&live->messages);
+    vs__pool_fini(&live->spare);
+    vs__free(live);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* The pipeline: opening its parts, and running them on the caller's thread. */
+#include "pipeline/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <voicestand/dsp.h>
+
+#include "capture/capture.h"
+#include "stt/stt.h"
+
+/* opening ------------------------------------------------------------------------------------- */
+
+static int open_source(struct vs_pipeline *p, const char *name, const struct vs_capture_ops *ops)
+{
+    const struct vs_pipeline_config *config = &p->config;
+    struct vs_capture_format format = {.size = sizeof(format)};
+
+    int rc = vs__backend_find(&p->capture, VS__KIND_CAPTURE, name, ops, &p->env);
+    if (rc < 0)
+        return rc;
+    const struct vs_capture_ops *source = p->capture.ops;
+    struct vs_capture_params params = {.size = sizeof(params),
+                                       .env = &p->env,
+                                       .argument = p->capture.argument,
+                                       .rate_hz = config->rate_hz,
+                                       .channels = config->channels,
+                                       .format = config->format,
+                                       .raw = config->raw,
+                                       .latency_ms = config->latency_ms};
+    rc = source->open(p->capture.state, &params, &format);
+    if (rc == 0 && (format.rate_hz < 8000 || format.rate_hz > 192000 || format.channels < 1 ||
+                    format.channels > 32 || !vs_format_bytes(format.format))) {
+        vs__log(&p->env.log, VS_LOG_ERROR, "capture",
+                "%s: %u Hz with %u channels cannot be used: 8000 to 192000 Hz and 1 to 32 "
+                "channels can",
+                name, format.rate_hz, format.channels);
+        rc = -EINVAL;
+    }
+    if (rc < 0) {
+        source->close(p->capture.state);
+        vs__backend_drop(&p->capture);
+        return rc;
+    }
+    p->source = source;
+    p->format = format;
+    return 0;
+}
+
+/* Keeps the last error of an attempt that may be followed by another. */
+struct kept_log {
+    char sentence[256];
+};
+
+static void keep_sentence(void *user, int level, const char *topic, const char *message)
+{
+    struct kept_log *kept = user;
+
+    (void)topic;
+    if (level == VS_LOG_ERROR)
+        snprintf(kept->sentence, sizeof(kept->sentence), "%s", message);
+}
+
+/* The first live source that opens: audio server, then devices. */
+static int open_auto(struct vs_pipeline *p)
+{
+    static const char *const names[] = {"pipewire", "alsa"};
+    struct kept_log kept[VS__COUNT(names)] = {{""}};
+    struct vs_log log = p->env.log;
+    int rc = -ENODEV;
+
+    for (size_t i = 0; i < VS__COUNT(names); i++) {
+        p->env.log = (struct vs_log){keep_sentence, &kept[i]};
+        rc = open_source(p, names[i], NULL);
+        p->env.log = log;
+        if (rc == 0)
+            return 0;
+    }
+    vs__log(&log, VS_LOG_ERROR, "capture", "no microphone can be opened: pipewire: %s; alsa: %s",
+            kept[0].sentence, kept[1].sentence);
+    return rc == -EINVAL || rc == -ENOTSUP ? -ENODEV : rc;
+}
+
+static int open_engine(struct vs_pipeline *p, const char *name, const struct vs_stt_ops *ops)
+{
+    if (!ops && (!name || !*name || strcmp(name, "null") == 0))
+        return 0;
+    int rc = vs__backend_find(&p->stt, VS__KIND_STT, name ? name : "", ops, &p->env);
+    if (rc < 0)
+        return rc;
+    const struct vs_stt_ops *engine = p->stt.ops;
+    struct vs_stt_params params = {
+        .size = sizeof(params), .env = &p->env, .argument = p->stt.argument};
+    rc = engine->open(p->stt.state, &params);
+    if (rc < 0) {
+        engine->close(p->stt.state);
+        vs__backend_drop(&p->stt);
+        return rc;
+    }
+    p->engine = engine;
+    return 0;
+}
+
+static int check_config(struct vs_pipeline *p)
+{
+    struct vs_pipeline_config *config = &p->config;
+    const struct vs_log *log = &p->env.log;
+    const char *member = NULL;
+
+    int rc = vs__segment_rules(&config->segment, &p->chain_config.rules, &member);
+    if (rc < 0) {
+        vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);
+        return rc;
+    }
+    config->latency_ms = config->latency_ms ? config->latency_ms : 10;
+    config->ring_ms = config->ring_ms ? config->ring_ms : 500;
+    config->backlog_ms = config->backlog_ms ? config->backlog_ms : 60000;
+    config->high_pass_hz = config->high_pass_hz == 0 ? 80 : config->high_pass_hz;
+    if (config->rate_hz && (config->rate_hz < 8000 || config->rate_hz > 192000))
+        vs__log(log, VS_LOG_ERROR, "capture", "a rate of %u Hz cannot be used: 8000 to 192000 can",
+                config->rate_hz);
+    else if (config->channels > 32)
+        vs__log(log, VS_LOG_ERROR, "capture", "%u channels cannot be used: 1 to 32 can",
+                config->channels);
+    else if (config->latency_ms < 2 || config->latency_ms > 100)
+        vs__log(log, VS_LOG_ERROR, "capture", "a latency of %u ms cannot be used: 2 to 100 can",
+                config->latency_ms);
+    else if (config->ring_ms < 20 || config->ring_ms > 60000)
+        vs__log(log, VS_LOG_ERROR, "ring", "a ring of %u ms cannot be used: 20 to 60000 can",
+                config->ring_ms);
+    else if (config->backlog_ms > 3600000)
+        vs__log(log, VS_LOG_ERROR, "stt", "a backlog of %u ms cannot be used: up to an hour can",
+                config->backlog_ms);
+    else if (!(config->high_pass_hz < 4000))
+        vs__log(log, VS_LOG_ERROR, "dsp", "a high-pass at %g Hz cannot be used: below 4000 can",
+                (double)config->high_pass_hz);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+/* What the chain gets apart from its sink. */
+static int fill_chain_config(struct vs_pipeline *p)
+{
+    struct vs__chain_config *chain = &p->chain_config;
+    const struct vs_pipeline_config *config = &p->config;
+
+    if (config->channel > p->format.channels) {
+        vs__log(&p->env.log, VS_LOG_ERROR, "capture", "there is no channel %u: %s has %u",
+                config->channel, p->format.device ? p->format.device : p->source->name,
+                p->format.channels);
+        return -EINVAL;
+    }
+    int rc = vs_cpu_parse(p->env.cpu, &chain->cpu);
+    if (rc < 0)
+        return rc;
+    chain->cpu_name = p->env.cpu;
+    chain->rate_hz = p->format.rate_hz;
+    chain->channels = p->format.channels;
+    chain->format = p->format.format;
+    chain->channel = config->channel;
+    chain->high_pass_hz = VS__MAX(config->high_pass_hz, 0.0f);
+    chain->vad = p->vad.ops;
+    chain->vad_state = p->vad.state;
+    chain->vad_shape = p->vad_shape;
+    chain->audio_all = config->audio == VS_AUDIO_ALL;
+    chain->audio_segments = config->audio == VS_AUDIO_SEGMENTS || p->engine;
+    return 0;
+}
+
+static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *given)
+{
+    const char *source = given->capture ? given->capture : "auto";
+
+    int rc = vs__vad_open(&p->vad, given->vad, given->vad_ops, &p->env, &p->vad_shape);
+    if (rc < 0)
+        return rc;
+    rc = open_engine(p, given->stt, given->stt_ops);
+    if (rc < 0)
+        return rc;
+    rc = strcmp(source, "auto") == 0 && !given->capture_ops
+             ? open_auto(p)
+             : open_source(p, source, given->capture_ops);
+    if (rc < 0)
+        return rc;
+    return fill_chain_config(p);
+}
+
+int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **ret)
+{
+    struct vs_pipeline_config own = {.size = sizeof(own)};
+
+    if (!config || !ret || config->size < sizeof(size_t))
+        return -EINVAL;
+    vs__read_sized(&own, config, sizeof(own));
+    struct vs_pipeline *p = vs__alloc(sizeof(*p));
+    if (!p)
+        return -ENOMEM;
+    int rc = -ENOMEM;
+    p->env.log = own.env.log;
+    p->env.module_dir = vs__strdup(own.env.module_dir);
+    p->env.cpu = vs__strdup(own.env.cpu);
+    if ((own.env.module_dir && !p->env.module_dir) || (own.env.cpu && !p->env.cpu))
+        goto fail;
+    p->config = own;
+    p->config.capture = p->config.vad = p->config.stt = NULL;
+    rc = check_config(p);
+    if (rc == 0)
+        rc = open_parts(p, &own);
+    if (rc < 0)
+        goto fail;
+    p->edge.rate_hz = p->format.rate_hz;
+    p->edge.frame_bytes = vs_format_bytes(p->format.format) * p->format.channels;
+    p->direct = (struct vs__direct){.rate_hz = p->format.rate_hz,
+                                    .on_event = own.on_event,
+                                    .user = own.user,
+                                    .audio = own.audio,
+                                    .stt = p->engine,
+                                    .stt_state = p->stt.state,
+                                    .text = &p->text};
+    *ret = p;
+    return 0;
+fail:
+    vs_pipeline_destroy(p);
+    return rc;
+}
+
+void vs_pipeline_destroy(vs_pipeline *p)
+{
+    if (!p)
+        return;
+    vs__live_destroy(p->live);
+    vs__chain_destroy(p->chain);
+    if (p->source) {
+        p->source->close(p->capture.state);
+        vs__backend_drop(&p->capture);
+    }
+    if (p->engine) {
+        p->engine->close(p->stt.state);
+        vs__backend_drop(&p->stt);
+    }
+    if (p->vad.ops) {
+        ((const struct vs_vad_ops *)p->vad.ops)->close(p->vad.state);
+        vs__backend_drop(&p->vad);
+    }
+    vs__edge_close(&p->edge);
+    vs__free((void *)(uintptr_t)p->env.module_dir);
+    vs__free((void *)(uintptr_t)p->env.cpu);
+    vs__free(p);
+}
+
+/* running on the caller's thread -------------------------------------------------------------- */
+
+static void tell_ledger(struct vs_pipeline *p)
+{
+    struct vs_ledger ledger = vs__ledger(p->chain, p->format.rate_hz, p->format.channels,
+                                         vs__counted(&p->edge.captured), &p->edge.losses);
+    struct vs_event e = vs__event_now(VS_EVENT_LEDGER);
+
+    ledger.text_frames = p->direct.text_frames;
+    vs__event_bounds(&e, 0, ledger.captured, p->format.rate_hz);
+    e.ledger = &ledger;
+    vs__direct_tell(&p->direct, &e);
+}
+
+/* Read and process until the source ends. @return 0 or what ended it. */
+static int run_source(struct vs_pipeline *p, void *buffer, size_t frames)
+{
+    for (;;) {
+        struct vs_capture_stamp stamp = {0};
+        int cause = 0;
+
+        if (atomic_load_explicit(&p->aborted, memory_order_relaxed))
+            return -ECANCELED;
+        int64_t n = p->source->read(p->capture.state, buffer, frames, &stamp);
+        if (n <= 0)
+            return (int)n;
+        uint64_t missing = vs__edge_count(&p->edge, (size_t)n, &stamp, &cause);
+        int rc = missing ? vs__direct_gap(&p->direct, missing, cause) : 0;
+        if (rc == 0)
+            rc = vs__chain_push(p->chain, buffer, (size_t)n, p->format.live ? stamp.time_ns : 0);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+int vs_pipeline_run(vs_pipeline *p)
+{
+    struct vs__pool pool = {0};
+
+    if (p->used)
+        return -EALREADY;
+    if (!p->source->read)
+        return -ENOTSUP;
+    p->chain_config.sink = vs__direct_sink(&p->direct, p->config.probabilities != 0);
+    int rc = vs__chain_create(&p->chain_config, &p->chain);
+    if (rc == 0)
+        rc = vs__pool_init(&pool, VS__POOL_LARGE, 1);
+    if (rc < 0)
+        return rc;
+    p->direct.chain = p->chain;
+    p->used = true;
+    p->begin_ns = p->edge.begin_ns = vs__mono_ns();
+    unsigned mode = vs__fp_fast();
+    size_t frames = VS__MIN((size_t)4096, VS__POOL_LARGE / p->edge.frame_bytes);
+    rc = run_source(p, vs__pool_take(&pool), frames);
+    int end = vs__chain_finish(p->chain);
+    tell_ledger(p);
+    vs__fp_restore(mode);
+    vs__pool_fini(&pool);
+    atomic_store(&p->end_ns, vs__mono_ns());
+    return rc < 0 ? rc : end;
+}
+
+/* from outside -------------------------------------------------------------------------------- */
+
+int vs_pipeline_start(vs_pipeline *p)
+{
+    if (p->used)
+        return -EALREADY;
+    int rc = vs__live_start(p);
+    if (rc == 0)
+        p->used = true;
+    return rc;
+}
+
+int vs_pipeline_wait(vs_pipeline *p, int timeout_ms)
+{
+    return p->live ? vs__live_wait(p->live, timeout_ms) : 0;
+}
+
+void vs_pipeline_stop(vs_pipeline *p)
+{
+    if (p->live)
+        vs__live_stop(p->live);
+}
+
+void vs_pipeline_abort(vs_pipeline *p)
+{
+    atomic_store_explicit(&p->aborted, true, memory_order_release);
+    if (p->engine && p->engine->cancel)
+        p->engine->cancel(p->stt.state);
+    if (p->source->cancel)
+        p->source->cancel(p->capture.state);
+    if (p->live)
+        vs__live_abort(p->live);
+}
+
+void vs_pipeline_stats(const vs_pipeline *p, struct vs_stats *ret)
+{
+    struct vs_stats stats = {.size = sizeof(stats)};
+    int64_t end = atomic_load(&p->end_ns);
+
+    if (p->chain) {
+        stats.ledger = vs__ledger(p->chain, p->format.rate_hz, p->format.channels,
+                                  vs__counted(&p->edge.captured), &p->edge.losses);
+        vs__chain_stats(p->chain, &stats);
+    }
+    vs__histogram_read(&p->text, &stats.stage[VS_STAGE_TEXT]);
+    stats.ledger.text_frames = p->direct.text_frames;
+    stats.elapsed_ns = p->used ? (end ? end : vs__mono_ns()) - p->begin_ns : 0;
+    stats.first_frame_ns = atomic_load_explicit(&p->edge.first_ns, memory_order_relaxed);
+    stats.ring_peak_frames = atomic_load_explicit(&p->edge.peak_frames, memory_order_relaxed);
+    stats.source_latency_ns = p->format.latency_ns;
+    if (p->live)
+        vs__live_stats(p->live, &stats);
+    vs__write_sized(ret, &stats, sizeof(stats));
+}
+
+void vs_pipeline_info(const vs_pipeline *p, struct vs_pipeline_info *ret)
+{
+    struct vs_pipeline_info info = {.size = sizeof(info)};
+
+    info.capture = p->source->name;
+    info.device = p->format.device ? p->format.device : p->source->name;
+    info.vad = ((const struct vs_vad_ops *)p->vad.ops)->name;
+    info.vad_device = p->vad_shape.device ? p->vad_shape.device : "cpu";
+    info.stt = p->engine ? p->engine->name : "null";
+    info.cpu = vs_cpu_name(p->chain_config.cpu);
+    info.rate_hz = p->format.rate_hz;
+    info.channels = p->format.channels;
+    info.format = p->format.format;
+    info.live = p->format.live;
+    info.total_frames = p->format.total_frames;
+    vs__write_sized(ret, &info, sizeof(info));
+}

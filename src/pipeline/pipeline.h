@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* The pipeline from inside. */
+#ifndef VS_SRC_PIPELINE_PIPELINE_H
+#define VS_SRC_PIPELINE_PIPELINE_H
+
+#include <voicestand/pipeline.h>
+
+#include "base/pool.h"
+#include "pipeline/backends.h"
+#include "pipeline/edge.h"
+#include "pipeline/report.h"
+
+struct vs__live;
+
+struct vs_pipeline {
+    struct vs_env env;                /**< its strings are ours */
+    struct vs_pipeline_config config; /**< its strings are NULL */
+    struct vs__backend capture, vad, stt;
+    const struct vs_capture_ops *source;
+    const struct vs_stt_ops *engine; /**< NULL = no text wanted */
+    struct vs_capture_format format;
+    struct vs_vad_shape vad_shape;
+    struct vs__chain_config chain_config;
+    struct vs__chain *chain;
+    struct vs__edge edge;
+    struct vs__direct direct; /**< tells the user: from run, or from the output thread */
+    struct vs__histogram text;
+    struct vs__live *live; /**< threads, queues: made by start */
+    int64_t begin_ns;
+    bool used; /**< it ran or runs */
+    _Atomic bool aborted;
+    _Atomic int64_t end_ns; /**< when the run was over, 0 = not yet */
+};
+
+/** Give `p` its threads; see live.c. */
+int vs__live_start(struct vs_pipeline *p);
+/** Tell the threads of an abort; signal-safe. */
+void vs__live_abort(struct vs__live *live);
+void vs__live_stop(struct vs__live *live);
+int vs__live_wait(struct vs__live *live, int timeout_ms);
+void vs__live_stats(const struct vs__live *live, struct vs_stats *ret);
+void vs__live_destroy(struct vs__live *live);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Events and the ledger. */
+#include "pipeline/report.h"
+
+struct vs_event vs__event_now(int type)
+{
+    return (struct vs_event){.size = sizeof(struct vs_event),
+                             .type = type,
+                             .mono_ns = vs__mono_ns(),
+                             .wall_ns = vs__wall_ns()};
+}
+
+void vs__event_bounds(struct vs_event *e, uint64_t start_frame, uint64_t end_frame,
+                      uint32_t rate_hz)
+{
+    e->start_frame = start_frame;
+    e->end_frame = end_frame;
+    e->start_s = (double)start_frame / rate_hz;
+    e->end_s = (double)end_frame / rate_hz;
+}
+
+struct vs_event vs__event_of_step(const struct vs__chain_step *step, uint32_t rate_hz)
+{
+    bool start = step->kind == VS__SEGMENT_START;
+    struct vs_event e = vs__event_now(start ? VS_EVENT_START : VS_EVENT_END);
+
+    e.segment = step->segment;
+    e.flags = step->split ? VS_EVENT_SPLIT : 0;
+    e.probability = step->probability;
+    e.level_db = step->level_db;
+    vs__event_bounds(&e, step->start_frame, step->end_frame, rate_hz);
+    return e;
+}
+
+struct vs_ledger vs__ledger(const struct vs__chain *c, uint32_t rate_hz, uint32_t channels,
+                            uint64_t captured, const struct vs__losses *losses)
+{
+    const struct vs__chain_metrics *m = vs__chain_metrics(c);
+    struct vs_ledger l = {.size = sizeof(l), .rate_hz = rate_hz, .channels = channels};
+    uint64_t dropped = 0;
+
+    l.captured = captured;
+    l.delivered = vs__counted(&m->delivered);
+    l.poisoned = vs__counted(&m->poisoned);
+    l.gaps = vs__counted(&losses->gaps);
+    for (int i = 0; i < VS_DROP_COUNT; i++) {
+        l.dropped[i] = vs__counted(&losses->frames[i]);
+        dropped += l.dropped[i];
+    }
+    l.residual = (int64_t)(l.captured - l.delivered - dropped);
+    return l;
+}

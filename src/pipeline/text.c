@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* The text thread: gives the audio of segments to the engine and its words to the output thread.
+   Not real-time; it may fall behind by the backlog. */
+#include <errno.h>
+
+#include "pipeline/live.h"
+
+/* The open segment's engine: 0 = well, else what went wrong. */
+struct talk {
+    struct vs__live *live;
+    const struct vs_stt_ops *engine;
+    void *state;
+    int status;
+    struct vs_event bounds;
+};
+
+static void note_error(struct talk *t, int status)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_ERROR);
+
+    t->status = status;
+    e.segment = t->bounds.segment;
+    e.status = status;
+    vs__note(t->live, &e, "the text engine failed, this segment has no text");
+}
+
+static void note_text(struct talk *t, const char *text, uint32_t flags)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_TEXT);
+
+    e.segment = t->bounds.segment;
+    e.flags = flags;
+    e.start_frame = t->bounds.start_frame;
+    e.end_frame = t->bounds.end_frame;
+    e.start_s = t->bounds.start_s;
+    e.end_s = t->bounds.end_s;
+    vs__note(t->live, &e, text);
+}
+
+static void begin_segment(struct talk *t, const struct vs_event *start)
+{
+    t->bounds = *start;
+    t->status = 0;
+    int rc = t->engine->begin(t->state, start->segment);
+    if (rc < 0)
+        note_error(t, rc);
+}
+
+static void feed_audio(struct talk *t, const struct vs__text_item *item)
+{
+    const char *text = NULL;
+
+    if (t->status < 0)
+        return;
+    int rc = t->engine->feed(t->state, item->block->pcm + item->offset, item->frames);
+    if (rc < 0)
+        note_error(t, rc);
+    else if (rc > 0 && t->engine->partial && t->engine->partial(t->state, &text) == 0 && text)
+        note_text(t, text, 0);
+}
+
+static void end_segment(struct talk *t, const struct vs_event *end)
+{
+    const char *text = NULL;
+    struct vs_event e = *end;
+
+    t->bounds = *end;
+    if (t->status == 0) {
+        int rc = t->engine->finish(t->state, &text);
+        vs__histogram_add(&t->live->p->text, vs__mono_ns() - end->mono_ns);
+        if (rc < 0) {
+            text = NULL;
+            note_error(t, rc);
+        } else {
+            note_text(t, text, VS_EVENT_FINAL);
+        }
+    }
+    e.type = VS_EVENT_SEGMENT;
+    e.mono_ns = vs__mono_ns();
+    e.wall_ns = vs__wall_ns();
+    vs__note(t->live, &e, text);
+}
+
+void *vs__text_body(void *argument)
+{
+    struct vs__live *live = argument;
+    struct talk t = {live, live->p->engine, live->p->stt.state, 0, {0}};
+    struct vs__text_item item;
+
+    for (;;) {
+        uint32_t seen = vs__signal_seen(&live->say);
+        bool last = atomic_load_explicit(&live->worker_done, memory_order_acquire);
+        if (!vs__ring_get(live->to_text, &item, sizeof(item))) {
+            if (last)
+                break;
+            (void)vs__signal_wait(&live->say, seen, -1);
+            continue;
+        }
+        if (item.kind == VS__TEXT_BEGIN)
+            begin_segment(&t, &item.event);
+        else if (item.kind == VS__TEXT_END)
+            end_segment(&t, &item.event);
+        else
+            feed_audio(&t, &item);
+        if (item.block)
+            (void)vs__ring_put(live->from_text, &item.block, sizeof(item.block));
+        vs__signal_raise(&live->work);
+    }
+    atomic_store_explicit(&live->text_done, true, memory_order_release);
+    vs__signal_raise(&live->out);
+    return NULL;
+}

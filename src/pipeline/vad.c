@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The detector as a handle of its own. */
+#include <errno.h>
+#include <voicestand/vad.h>
+
+#include "pipeline/backends.h"
+
+struct vs_vad {
+    struct vs_env env;
+    struct vs__backend backend;
+    struct vs_vad_shape shape;
+};
+
+int vs_vad_create(const struct vs_vad_config *config, vs_vad **ret)
+{
+    struct vs_vad_config own = {.size = sizeof(own)};
+
+    if (!config || !ret || config->size < sizeof(size_t))
+        return -EINVAL;
+    vs__read_sized(&own, config, sizeof(own));
+    vs_vad *v = vs__alloc(sizeof(*v));
+    if (!v)
+        return -ENOMEM;
+    v->env = own.env;
+    int rc = vs__vad_open(&v->backend, own.name, own.ops, &v->env, &v->shape);
+    if (rc < 0) {
+        vs__free(v);
+        return rc;
+    }
+    *ret = v;
+    return 0;
+}
+
+uint32_t vs_vad_block_frames(const vs_vad *v)
+{
+    return v->shape.block_frames;
+}
+
+uint32_t vs_vad_latency_frames(const vs_vad *v)
+{
+    return v->shape.latency_frames;
+}
+
+int vs_vad_infer(vs_vad *v, const float *block, float *ret)
+{
+    const struct vs_vad_ops *ops = v->backend.ops;
+    return ops->infer(v->backend.state, block, ret);
+}
+
+void vs_vad_reset(vs_vad *v)
+{
+    const struct vs_vad_ops *ops = v->backend.ops;
+    ops->reset(v->backend.state);
+}
+
+void vs_vad_destroy(vs_vad *v)
+{
+    if (!v)
+        return;
+    const struct vs_vad_ops *ops = v->backend.ops;
+    ops->close(v->backend.state);
+    vs__backend_drop(&v->backend);
+    vs__free(v);
+}
