@@ -32,7 +32,7 @@ struct alsa_source {
     atomic_bool cancelled; /* relaxed: carries no data */
     uint32_t rate_hz, channels;
     int format;
-    snd_pcm_uframes_t period;
+    snd_pcm_uframes_t period, buffer;
     bool paced; /* by a clock; else the null plug-in and what stands on it */
     bool started;
     bool jumped;       /* frames were lost before `position` */
@@ -183,7 +183,8 @@ static int set_hardware(struct alsa_source *s, const struct vs_capture_params *p
         goto out;
     if (snd_pcm_hw_params_set_channels_near(s->pcm, hw, &channels) < 0 ||
         set_sizes(s, hw, latency_ms) < 0 || snd_pcm_hw_params(s->pcm, hw) < 0 ||
-        snd_pcm_hw_params_get_period_size(hw, &s->period, NULL) < 0) {
+        snd_pcm_hw_params_get_period_size(hw, &s->period, NULL) < 0 ||
+        snd_pcm_hw_params_get_buffer_size(hw, &s->buffer) < 0) {
         status = refuse(s, -ENOTSUP,
                         "it refuses every combination of rate, channels and period; "
                         "put \"plug:\" before it");
@@ -440,7 +441,8 @@ static int64_t read_alsa(void *state, void *pcm, size_t frames, struct vs_captur
 {
     struct alsa_source *s = state;
     snd_local_error_handler_t before = begin_hearing(NULL);
-    int64_t got = read_frames(s, pcm, VS__MIN(frames, (size_t)1 << 24), ret);
+    /* the file plug-in gives nothing right beyond the size of the buffer */
+    int64_t got = read_frames(s, pcm, VS__MIN(frames, s->buffer), ret);
     end_hearing(before);
     return got;
 }
