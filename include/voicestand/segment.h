@@ -13,7 +13,7 @@ extern "C" {
     in brackets. To ask for none at all where zero would mean the default, use VS_NONE.
     All times are rounded down to whole hops of 10 ms. */
 struct vs_segment_config {
-    size_t size;            /**< sizeof(struct vs_segment_config) */
+    size_t size;            /**< sizeof(struct vs_segment_config); 0 inside another struct */
     float threshold;        /**< a hop at or above it is speech, 0..1 [0.5] */
     float threshold_off;    /**< inside a segment, a hop below it is silence [threshold - 0.15] */
     uint32_t onset_ms;      /**< speech that must be gathered before a segment opens [50] */

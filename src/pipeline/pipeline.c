@@ -109,6 +109,8 @@ static int check_config(struct vs_pipeline *p)
     const struct vs_log *log = &p->env.log;
     const char *member = NULL;
 
+    if (config->segment.size == 0) /* inside a struct that has one, it need not be said */
+        config->segment.size = sizeof(config->segment);
     int rc = vs__segment_rules(&config->segment, &p->chain_config.rules, &member);
     if (rc < 0) {
         vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);

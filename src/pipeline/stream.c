@@ -19,7 +19,7 @@ struct vs_stream {
     bool finished;
 };
 
-static int fill_chain_config(const struct vs_stream_config *own, struct vs__chain_config *ret)
+static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_config *ret)
 {
     const char *member = NULL;
     const struct vs_log *log = &own->env.log;
@@ -30,6 +30,8 @@ static int fill_chain_config(const struct vs_stream_config *own, struct vs__chai
                 "the rate must be 8000 to 192000, the channels 1 to 32, the channel one of them");
         return -EINVAL;
     }
+    if (own->segment.size == 0) /* inside a struct that has one, it need not be said */
+        own->segment.size = sizeof(own->segment);
     int rc = vs__segment_rules(&own->segment, &ret->rules, &member);
     if (rc < 0) {
         vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);
