@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of checkdsp share. All but the mutants is made from VS__KERNELS: a kernel without
+   a check, a definition and a timing does not compile. */
+#ifndef VS_TESTS_DSP_CHECKDSP_H
+#define VS_TESTS_DSP_CHECKDSP_H
+
+#include <stdbool.h>
+
+#include "dsp/dsp.h"
+
+enum fill {
+    FILL_RANDOM,  /* full scale */
+    FILL_HALVES,  /* halfway between 16-bit steps, and around full scale */
+    FILL_SPECIAL, /* not finite, denormal, -0, huge */
+    FILL_COUNT,
+};
+
+enum {
+    N_MAX = 1031,
+    CHANNELS_MAX = 32,
+    PLACEMENTS = 5, /* at the end of the memory; 0, 1, 3, 5 elements after its start */
+};
+
+/** Memory with an inaccessible page before and after. */
+struct arena {
+    uint8_t *base;
+    size_t bytes;
+    uint8_t *used; /**< what place() gave out last */
+    size_t used_bytes;
+};
+
+/** One case: what a check works on. */
+struct rig {
+    struct arena a, b, dst;
+    size_t n;
+    int placement;
+    enum fill fill;
+    uint32_t random;
+    const struct vs__dsp *want; /**< the kernels to agree with */
+    char reason[160];
+};
+
+/** Next of a fixed sequence of random numbers. */
+uint32_t draw(struct rig *g);
+
+/** The definitions, sample by sample in double: what plain C is compared with. */
+void truth_init(struct vs__dsp *d);
+
+#define X(type, name, arguments)                                                                   \
+    bool check_##name(const struct vs__dsp *d, struct rig *g);                                     \
+    void time_##name(const struct vs__dsp *d, float *const *memory, size_t n);
+VS__KERNELS(X)
+#undef X
+
+/** Kernels with one fault each. */
+struct mutant {
+    const char *kernel, *fault;
+    void (*plant)(struct vs__dsp *d);
+};
+extern const struct mutant mutants[];
+extern const size_t mutant_count;
+
+/** Print the table of times. @return exit status. */
+int bench(void);
+
+#endif
