@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The formatter has nothing to change. Its versions differ, so it must be the one we use."""
+import collections
 import os
 import re
 import shutil
@@ -27,7 +28,8 @@ def check(root):
     style = "file:" + os.path.join(lint.ROOT, ".clang-format")
     out = subprocess.run([program, "--dry-run", "-Werror", "--style=" + style] + paths, cwd=root,
                          text=True, capture_output=True)
-    found = [line for line in out.stderr.splitlines() if "error:" in line]
+    places = collections.Counter(re.findall(r"^(\S+?):\d+:\d+: error:", out.stderr, re.M))
+    found = [f"{path}: {count} places; run {program} -i {path}" for path, count in places.items()]
     if out.returncode and not found:
         found = [out.stderr.strip()]
     return found
