@@ -306,12 +306,12 @@ static void check_gap(struct check *c, struct run *r, const json_t *o)
 /* The drops of the ledger against the gaps. @return their sum. */
 static uint64_t check_drops(struct check *c, const struct run *r, const json_t *o, bool is_lossy)
 {
-    const json_t *dropped = json_object_get(o, "dropped");
+    json_t *dropped = json_object_get(o, "dropped");
     uint64_t sum = 0;
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)dropped, key, value)
+    json_object_foreach(dropped, key, value)
     {
         int cause = find_cause(key);
         uint64_t frames = 0;
@@ -412,12 +412,20 @@ static int check_event(struct check *c, const json_t *o)
     return 0;
 }
 
+static bool is_blank(const char *bytes, size_t length)
+{
+    while (length > 0 && strchr(" \t\r", bytes[length - 1]) && bytes[length - 1]) {
+        length--;
+    }
+    return length == 0;
+}
+
 static int check_line(struct check *c)
 {
     json_error_t error;
     int status = 0;
 
-    if (strspn(c->bytes, " \t\r") >= c->length) {
+    if (is_blank(c->bytes, c->length)) {
         return 0;
     }
     json_t *o = json_loadb(c->bytes, c->length, JSON_REJECT_DUPLICATES, &error);
@@ -438,7 +446,7 @@ int vs_ledger_check(FILE *stream, void (*finding)(void *user, uint64_t line, con
 
     while (status == 0 && read_line(&c, stream, &status)) {
         c.line = ++c.report.lines;
-        status = c.length > 0 ? check_line(&c) : 0;
+        status = check_line(&c);
     }
     c.line = 0;
     for (size_t i = 0; status == 0 && i < c.run_count; i++) {
