@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The connection to a PipeWire server, and what is there to capture from. Part of the pipewire
+   module: the only two source files that include its headers. */
+#ifndef VS_SRC_CAPTURE_PIPEWIRE_SERVER_H
+#define VS_SRC_CAPTURE_PIPEWIRE_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <pipewire/pipewire.h>
+
+#include <voicestand/backend.h>
+
+#define VS__PW_NODES_MAX 128
+
+/** Something with audio that a stream can be connected to. */
+struct vs__pw_node {
+    char name[160], description[160], serial[24];
+    bool is_source; /* a microphone, real or virtual; not the monitor of an output */
+};
+
+struct vs__pw_server {
+    struct pw_thread_loop *loop; /* its thread runs all callbacks but the audio */
+    struct pw_context *context;  /* owns the thread of the audio */
+    struct pw_core *core;
+    struct spa_hook core_hook;
+    void (*on_broken)(void *user); /* the server is gone; in the loop's thread */
+    void *user;
+    int pending; /* number of the sync that is waited for */
+    bool is_done, is_broken;
+    uint32_t rate_hz; /* of the graph, 0 = not said */
+};
+
+/** What the registry held. */
+struct vs__pw_catalogue {
+    struct vs__pw_node nodes[VS__PW_NODES_MAX];
+    size_t count;
+    char default_source[160]; /* name of a node, "" = none */
+};
+
+/** Make the loop and start its thread. @return 0 or -ENOMEM, -EAGAIN. */
+int vs__pw_start(struct vs__pw_server *s);
+/** Connect; the loop is locked or it is its thread that calls. @return 0, -EHOSTDOWN or -errno. */
+int vs__pw_connect(struct vs__pw_server *s);
+/** Look at all nodes; the loop is locked by another thread than its own.
+    @return 0, -EHOSTDOWN if the server does not answer before `deadline_ns` (vs__mono_ns()). */
+int vs__pw_look(struct vs__pw_server *s, int64_t deadline_ns, struct vs__pw_catalogue *ret);
+/** Undo vs__pw_connect(); harmless if it failed. Same rule of locking. */
+void vs__pw_disconnect(struct vs__pw_server *s);
+/** Undo vs__pw_start(); the loop is not locked. */
+void vs__pw_stop(struct vs__pw_server *s);
+
+#endif
