@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/* The pipeline with scripted parts: threads and inline give the same; every frame is accounted for
+   whatever source, detector, engine and user do. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <voicestand/voicestand.h>
+
+#include "base/base.h"
+#include "fake.h"
+
+static struct record *new_record(void)
+{
+    struct record *r = calloc(1, sizeof(*r));
+    assert_non_null(r);
+    return r;
+}
+
+static struct vs_pipeline_config config_for(struct record *r, const struct vs_capture_ops *source)
+{
+    return (struct vs_pipeline_config){.size = sizeof(struct vs_pipeline_config),
+                                       .capture = "fake",
+                                       .capture_ops = source,
+                                       .vad_ops = &fake_vad,
+                                       .probabilities = 1,
+                                       .realtime = -1,
+                                       .on_event = record_event,
+                                       .user = r};
+}
+
+static void set_script(const struct fake_step *steps, size_t count, uint32_t repeat,
+                       uint32_t rate_hz, int live)
+{
+    fake_script = (struct fake_script){steps, count, repeat, rate_hz, live};
+    fake_vad_fail_after = fake_vad_delay_us = 0;
+    fake_stt_block = 0;
+}
+
+static int run_threads(const struct vs_pipeline_config *config, struct vs_stats *ret)
+{
+    vs_pipeline *p;
+
+    assert_int_equal(vs_pipeline_create(config, &p), 0);
+    assert_int_equal(vs_pipeline_start(p), 0);
+    int rc = vs_pipeline_wait(p, 20000);
+    assert_int_not_equal(rc, 1);
+    vs_pipeline_stop(p);
+    if (ret) {
+        *ret = (struct vs_stats){.size = sizeof(*ret)};
+        vs_pipeline_stats(p, ret);
+    }
+    vs_pipeline_destroy(p);
+    return rc;
+}
+
+static int run_inline(const struct vs_pipeline_config *config)
+{
+    vs_pipeline *p;
+
+    assert_int_equal(vs_pipeline_create(config, &p), 0);
+    int rc = vs_pipeline_run(p);
+    assert_int_equal(vs_pipeline_run(p), -EALREADY);
+    vs_pipeline_destroy(p);
+    return rc;
+}
+
+static void assert_balanced(const struct record *r)
+{
+    uint64_t dropped = 0;
+
+    assert_int_equal(r->ledgers, 1);
+    assert_int_equal(r->events[r->count - 1].type, VS_EVENT_LEDGER);
+    for (int i = 0; i < VS_DROP_COUNT; i++)
+        dropped += r->ledger.dropped[i];
+    assert_int_equal(r->ledger.captured, r->ledger.delivered + dropped);
+    assert_int_equal(r->ledger.residual, 0);
+    for (size_t i = 0; i < r->count; i++)
+        if (i > 0)
+            assert_true(r->events[i].sequence > r->events[i - 1].sequence);
+}
+
+static const struct fake_step even[] = {{0, 480, 0, 0}};
+static const struct fake_step uneven[] = {{0, 1, 0, 0}, {0, 977, 0, 0}, {0, 4000, 0, 0}};
+
+static void threads_and_inline_give_the_same(void **state)
+{
+    struct record *a = new_record(), *b = new_record(), *c = new_record();
+
+    (void)state;
+    set_script(even, 1, 1000, 48000, 0); /* 10 s */
+    struct vs_pipeline_config config = config_for(a, &fake_pull);
+    config.audio = VS_AUDIO_SEGMENTS;
+    assert_int_equal(run_inline(&config), 0);
+    config.user = b;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    set_script(uneven, 3, 480000 / 4978, 48000, 0);
+    config.user = c;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    assert_balanced(a);
+    assert_balanced(b);
+    assert_balanced(c);
+    assert_int_equal(record_count(a, VS_EVENT_SEGMENT), 5);
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        assert_int_equal(a->events[i].type, b->events[i].type);
+        assert_int_equal(a->events[i].start, b->events[i].start);
+        assert_int_equal(a->events[i].end, b->events[i].end);
+    }
+    assert_int_equal(a->audio_frames, b->audio_frames);
+    assert_true(a->audio_sum == b->audio_sum);
+    assert_true(a->probability_sum == b->probability_sum);
+    assert_int_equal(a->events[record_find(a, VS_EVENT_SEGMENT, 3)].start,
+                     c->events[record_find(c, VS_EVENT_SEGMENT, 3)].start);
+    free(a);
+    free(b);
+    free(c);
+}
+
+static void gaps_of_the_source_are_told_with_their_cause(void **state)
+{
+    static const struct fake_step steps[] = {{0, 4800, 0, 0},
+                                             {100, 4800, 0, 0},
+                                             {48000, 4800, VS_CAPTURE_ESTIMATED, 0},
+                                             {0, 4800, 0, 0}};
+    static const struct vs_capture_ops *const sources[] = {&fake_pull, &fake_push};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct record *r = new_record();
+        set_script(steps, 4, 10, 48000, 1);
+        struct vs_pipeline_config config = config_for(r, sources[k]);
+        config.ring_ms = 10000; /* nothing drops for want of room */
+        assert_int_equal(run_threads(&config, NULL), 0);
+        assert_balanced(r);
+        assert_int_equal(r->ledger.captured, 10 * (4 * 4800 + 48100));
+        assert_int_equal(r->ledger.dropped[VS_DROP_GAP_EXACT], 1000);
+        assert_int_equal(r->ledger.dropped[VS_DROP_GAP_ESTIMATED], 480000);
+        assert_int_equal(record_count(r, VS_EVENT_GAP), 20);
+        int i = record_find(r, VS_EVENT_GAP, 1);
+        assert_int_equal(r->events[i].cause, VS_DROP_GAP_ESTIMATED);
+        assert_int_equal(r->events[i].start, 9700);
+        assert_int_equal(r->events[i].end, 57700);
+        free(r);
+    }
+}
+
+static void a_slow_worker_drops_and_counts(void **state)
+{
+    static const struct vs_capture_ops *const sources[] = {&fake_pull, &fake_push};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct record *r = new_record();
+        uint64_t told = 0;
+        set_script(even, 1, 2000, 48000, 1);
+        fake_vad_delay_us = 200;
+        struct vs_pipeline_config config = config_for(r, sources[k]);
+        config.ring_ms = 50;
+        assert_int_equal(run_threads(&config, NULL), 0);
+        assert_balanced(r);
+        assert_int_equal(r->ledger.captured, 960000);
+        assert_true(r->ledger.dropped[VS_DROP_RING_FULL] > 0);
+        for (size_t i = 0; i < r->count; i++)
+            if (r->events[i].type == VS_EVENT_GAP)
+                told += r->events[i].end - r->events[i].start;
+        if (r->ledger.events_dropped == 0)
+            assert_int_equal(told, r->ledger.dropped[VS_DROP_RING_FULL]);
+        free(r);
+    }
+}
+
+static void a_source_that_waits_loses_nothing(void **state)
+{
+    struct record *r = new_record();
+
+    (void)state;
+    set_script(even, 1, 500, 48000, 0);
+    fake_vad_delay_us = 100;
+    struct vs_pipeline_config config = config_for(r, &fake_pull);
+    config.ring_ms = 20;
+    config.audio = VS_AUDIO_ALL;
+    config.stt_ops = &fake_stt;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    assert_balanced(r);
+    assert_int_equal(r->ledger.delivered, 240000);
+    assert_int_equal(r->ledger.events_dropped, 0);
+    assert_int_equal(r->ledger.text_dropped, 0);
+    assert_int_equal(r->audio_frames, 80000);
+    assert_int_equal(r->hops, 500);
+    free(r);
+}
+
+static void text_is_of_the_segment_and_after_it(void **state)
+{
+    struct record *a = new_record(), *b = new_record();
+
+    (void)state;
+    set_script(even, 1, 1000, 48000, 0);
+    struct vs_pipeline_config config = config_for(a, &fake_pull);
+    config.stt_ops = &fake_stt;
+    assert_int_equal(run_inline(&config), 0);
+    config.user = b;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    for (size_t k = 0; k < 2; k++) {
+        struct record *r = k ? b : a;
+        assert_balanced(r);
+        assert_int_equal(record_count(r, VS_EVENT_SEGMENT), 5);
+        for (size_t n = 0; n < 5; n++) {
+            char want[64];
+            int segment = record_find(r, VS_EVENT_SEGMENT, n),
+                end = record_find(r, VS_EVENT_END, n);
+            uint64_t frames = (r->events[segment].end - r->events[segment].start) / 3;
+            snprintf(want, sizeof(want), "%llu frames", (unsigned long long)frames);
+            assert_string_equal(r->events[segment].text, want);
+            assert_true(end < segment);
+            assert_int_equal(r->events[segment].segment, n + 1);
+        }
+        assert_int_equal(r->ledger.text_frames, 5 * 620 * 16);
+    }
+    free(a);
+    free(b);
+}
+
+static void a_hanging_engine_drops_text_not_audio(void **state)
+{
+    struct record *r = new_record();
+    struct timespec t = {0, 20000000};
+    vs_pipeline *p;
+
+    (void)state;
+    set_script(even, 1, 3000, 48000, 1); /* 30 s: 15 bursts */
+    fake_stt_block = 1;
+    struct vs_pipeline_config config = config_for(r, &fake_push);
+    config.stt_ops = &fake_stt;
+    config.ring_ms = 40000;
+    config.backlog_ms = 1000;
+    assert_int_equal(vs_pipeline_create(&config, &p), 0);
+    assert_int_equal(vs_pipeline_start(p), 0);
+    struct vs_stats stats = {.size = sizeof(stats)};
+    do {
+        nanosleep(&t, NULL);
+        vs_pipeline_stats(p, &stats);
+    } while (stats.ledger.delivered < 1440000);
+    vs_pipeline_abort(p); /* cancels the engine */
+    assert_int_not_equal(vs_pipeline_wait(p, 5000), 1);
+    vs_pipeline_destroy(p);
+    assert_balanced(r);
+    assert_int_equal(r->ledger.delivered, 1440000);
+    assert_true(r->ledger.text_dropped > 0);
+    assert_int_equal(record_count(r, VS_EVENT_END), 15);
+    free(r);
+}
+
+static void a_source_that_fails_ends_the_run_with_its_error(void **state)
+{
+    static const struct fake_step steps[] = {{0, 48000, 0, 0}, {0, 4321, 0, 0}, {0, 0, 0, -ENODEV}};
+
+    (void)state;
+    for (int threads = 0; threads < 2; threads++) {
+        struct record *r = new_record();
+        set_script(steps, 3, 1, 48000, 0);
+        struct vs_pipeline_config config = config_for(r, &fake_pull);
+        assert_int_equal(threads ? run_threads(&config, NULL) : run_inline(&config), -ENODEV);
+        assert_balanced(r);
+        assert_true(r->ledger.captured > 4321);
+        assert_int_equal(r->ledger.captured, r->ledger.delivered);
+        free(r);
+    }
+}
+
+static void a_detector_that_fails_ends_the_run_with_its_error(void **state)
+{
+    static const struct vs_capture_ops *const sources[] = {&fake_pull, &fake_push};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++)
+        for (int threads = 0; threads < 2; threads++) {
+            if (k == 1 && !threads)
+                continue; /* what pushes cannot run inline */
+            struct record *r = new_record();
+            set_script(even, 1, 1000, 48000, 0);
+            fake_vad_fail_after = 100;
+            struct vs_pipeline_config config = config_for(r, sources[k]);
+            config.ring_ms = 12000;
+            assert_int_equal(threads ? run_threads(&config, NULL) : run_inline(&config), -EIO);
+            assert_balanced(r);
+            free(r);
+        }
+}
+
+/* Cut at a random instant: what was captured is delivered or counted. */
+static void an_abort_at_any_time_keeps_the_account(void **state)
+{
+    static const struct vs_capture_ops *const sources[] = {&fake_pull, &fake_push};
+    unsigned seed = 11;
+
+    (void)state;
+    for (int round = 0; round < 40; round++) {
+        struct record *r = new_record();
+        struct timespec t = {0, (long)(rand_r(&seed) % 4000) * 1000};
+        vs_pipeline *p;
+        set_script(uneven, 3, 100000, 48000, round & 1);
+        struct vs_pipeline_config config = config_for(r, sources[round / 2 % 2]);
+        config.stt_ops = round % 3 ? &fake_stt : NULL;
+        assert_int_equal(vs_pipeline_create(&config, &p), 0);
+        assert_int_equal(vs_pipeline_start(p), 0);
+        nanosleep(&t, NULL);
+        if (round % 5 == 0) {
+            vs_pipeline_stop(p);
+            assert_int_equal(vs_pipeline_wait(p, 0), 0);
+        } else {
+            vs_pipeline_abort(p);
+            assert_int_equal(vs_pipeline_wait(p, 5000), -ECANCELED);
+        }
+        vs_pipeline_destroy(p);
+        assert_balanced(r);
+        free(r);
+    }
+}
+
+static void an_inline_run_can_be_aborted_by_an_event(void **state)
+{
+    struct record *r = new_record();
+    vs_pipeline *p;
+
+    (void)state;
+    set_script(even, 1, 100000, 48000, 0);
+    struct vs_pipeline_config config = config_for(r, &fake_pull);
+    assert_int_equal(vs_pipeline_create(&config, &p), 0);
+    vs_pipeline_abort(p);
+    assert_int_equal(vs_pipeline_run(p), -ECANCELED);
+    vs_pipeline_destroy(p);
+    assert_balanced(r);
+    free(r);
+}
+
+static void slow_user(void *user, const struct vs_event *e)
+{
+    struct timespec t = {0, 3000000};
+
+    if (e->type == VS_EVENT_PROBABILITY)
+        nanosleep(&t, NULL);
+    record_event(user, e);
+}
+
+static void a_slow_user_loses_lesser_events_first(void **state)
+{
+    struct record *r = new_record();
+
+    (void)state;
+    set_script(even, 1, 1000, 48000, 1);
+    struct vs_pipeline_config config = config_for(r, &fake_push);
+    config.on_event = slow_user;
+    config.ring_ms = 12000;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    assert_balanced(r);
+    assert_true(r->ledger.events_dropped > 0);
+    assert_true(r->hops < 1000);
+    assert_int_equal(record_count(r, VS_EVENT_START), 5);
+    assert_int_equal(record_count(r, VS_EVENT_SEGMENT), 5);
+    free(r);
+}
+
+static void stats_are_measured(void **state)
+{
+    struct record *r = new_record();
+    struct vs_stats stats;
+
+    (void)state;
+    set_script(even, 1, 200, 48000, 1);
+    struct vs_pipeline_config config = config_for(r, &fake_push);
+    config.ring_ms = 5000;
+    assert_int_equal(run_threads(&config, &stats), 0);
+    assert_int_equal(stats.hops, 200);
+    assert_int_equal(stats.segments, 1);
+    assert_int_equal(stats.speech_hops, record_count(r, VS_EVENT_SEGMENT) ? stats.speech_hops : 0);
+    assert_true(stats.speech_hops > 50);
+    assert_int_equal(stats.stage[VS_STAGE_DSP].count, 200);
+    assert_int_equal(stats.stage[VS_STAGE_VAD].count, 200);
+    assert_int_equal(stats.stage[VS_STAGE_QUEUE].count, 200);
+    assert_true(stats.stage[VS_STAGE_TOTAL].count >= 195);
+    assert_true(stats.stage[VS_STAGE_TOTAL].p50_ns > 0);
+    assert_true(stats.elapsed_ns > 0);
+    assert_true(stats.ring_frames >= 48000 * 5);
+    assert_true(stats.ring_peak_frames > 0);
+    free(r);
+}
+
+static void bad_configs_are_refused(void **state)
+{
+    struct record *r = new_record();
+    struct vs_pipeline_config good, bad;
+    vs_pipeline *p = NULL;
+
+    (void)state;
+    set_script(even, 1, 10, 48000, 0);
+    good = config_for(r, &fake_pull);
+    assert_int_equal(vs_pipeline_create(NULL, &p), -EINVAL);
+    bad = good, bad.capture_ops = NULL, bad.capture = "nonsense";
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.latency_ms = 1;
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.ring_ms = 1;
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.channel = 2;
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.high_pass_hz = 5000;
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.stt = "nonsense";
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    set_script(even, 1, 10, 4000, 0);
+    assert_int_equal(vs_pipeline_create(&good, &p), -EINVAL);
+    assert_null(p);
+    free(r);
+}
+
+static void every_failed_allocation_is_survived(void **state)
+{
+    struct record *r = new_record();
+    uint32_t n = 1;
+
+    (void)state;
+    set_script(even, 1, 100, 48000, 0);
+    struct vs_pipeline_config config = config_for(r, &fake_pull);
+    config.stt_ops = &fake_stt;
+    for (;; n++) {
+        vs_pipeline *p = NULL;
+        vs__alloc_fail_after(n);
+        int rc = vs_pipeline_create(&config, &p);
+        if (rc == 0)
+            rc = vs_pipeline_start(p);
+        if (rc == 0)
+            rc = vs_pipeline_wait(p, 5000);
+        vs__alloc_fail_after(0);
+        vs_pipeline_destroy(p);
+        assert_true(rc == 0 || rc == -ENOMEM);
+        if (rc == 0 && r->ledgers && r->ledger.events_dropped == 0)
+            break;
+        memset(r, 0, sizeof(*r));
+        assert_true(n < 300);
+    }
+    assert_true(n > 10);
+    assert_balanced(r);
+    free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_and_inline_give_the_same),
+        cmocka_unit_test(gaps_of_the_source_are_told_with_their_cause),
+        cmocka_unit_test(a_slow_worker_drops_and_counts),
+        cmocka_unit_test(a_source_that_waits_loses_nothing),
+        cmocka_unit_test(text_is_of_the_segment_and_after_it),
+        cmocka_unit_test(a_hanging_engine_drops_text_not_audio),
+        cmocka_unit_test(a_source_that_fails_ends_the_run_with_its_error),
+        cmocka_unit_test(a_detector_that_fails_ends_the_run_with_its_error),
+        cmocka_unit_test(an_abort_at_any_time_keeps_the_account),
+        cmocka_unit_test(an_inline_run_can_be_aborted_by_an_event),
+        cmocka_unit_test(a_slow_user_loses_lesser_events_first),
+        cmocka_unit_test(stats_are_measured),
+        cmocka_unit_test(bad_configs_are_refused),
+        cmocka_unit_test(every_failed_allocation_is_survived),
+    };
+    return cmocka_run_group_tests_name("pipeline", tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* The resampler by its public interface: same output for any split, exact positions and lengths,
+   quality of tones, and no drift. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "dsp/dsp.h"
+
+static const double pi = 3.14159265358979323846;
+static const uint32_t rates[] = {8000, 8001, 11025, 16000, 22050, 44100, 48000, 96000, 192000};
+
+static vs_resampler *create(uint32_t in_hz, uint32_t out_hz, int quality)
+{
+    struct vs_resampler_config config = {sizeof(config), in_hz, out_hz, quality, NULL};
+    vs_resampler *r = NULL;
+    assert_int_equal(vs_resampler_create(&config, &r), 0);
+    return r;
+}
+
+static float *noise(size_t n)
+{
+    float *x = calloc(n, sizeof(float));
+    uint32_t bits = 1;
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++) {
+        bits = bits * 1664525u + 1013904223u;
+        x[i] = (float)(int32_t)bits * 0x1p-32f;
+    }
+    return x;
+}
+
+static float *room_for(const vs_resampler *r, size_t frames)
+{
+    size_t n = vs_resampler_max_out(r, frames) + vs_resampler_max_out(r, 0) + 1;
+    float *x = calloc(n, sizeof(float));
+    assert_non_null(x);
+    return x;
+}
+
+/* All of `in` in pieces of `piece` frames (0 = of many sizes), then the flush.
+   @return frames written. */
+static size_t convert(vs_resampler *r, const float *in, size_t frames, size_t piece, float *out)
+{
+    size_t done = 0, taken = 0;
+    uint32_t bits = 7;
+    while (taken < frames) {
+        bits = bits * 1664525u + 1013904223u;
+        size_t now = VS__MIN(piece ? piece : (bits >> 16) % 700, frames - taken);
+        size_t got = vs_resampler_process(r, in + taken, now, out + done);
+        if (now)
+            assert_true(got <= vs_resampler_max_out(r, now));
+        else
+            assert_int_equal(got, 0);
+        taken += now;
+        done += got;
+    }
+    size_t rest = vs_resampler_flush(r, out + done);
+    assert_true(rest <= vs_resampler_max_out(r, 0));
+    return done + rest;
+}
+
+static size_t expected_length(size_t frames, uint32_t in_hz, uint32_t out_hz)
+{
+    return (size_t)(((uint64_t)frames * out_hz + in_hz - 1) / in_hz);
+}
+
+static void test_splits(void **state)
+{
+    enum { FRAMES = 6000 };
+    float *in = noise(FRAMES);
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+        vs_resampler *r = create(rates[k / 2], 16000, (int)(k % 2));
+        float *whole = room_for(r, FRAMES), *pieces = room_for(r, FRAMES);
+        size_t n = convert(r, in, FRAMES, FRAMES, whole);
+        assert_int_equal(n, expected_length(FRAMES, rates[k / 2], 16000));
+        static const size_t sizes[] = {1, 0, 160, 2049};
+        for (size_t s = 0; s < VS__COUNT(sizes); s++) {
+            /* the flush before made it as new */
+            assert_int_equal(convert(r, in, FRAMES, sizes[s], pieces), n);
+            assert_memory_equal(whole, pieces, n * sizeof(float));
+        }
+        free(whole);
+        free(pieces);
+        vs_resampler_destroy(r);
+    }
+    free(in);
+}
+
+static void test_lengths(void **state)
+{
+    static const size_t lengths[] = {0, 1, 2, 3, 159, 160, 161, 1000, 4801};
+    float *in = noise(4801);
+    for (size_t k = 0; k < VS__COUNT(rates); k++)
+        for (size_t j = 0; j < 2; j++)
+            for (size_t i = 0; i < VS__COUNT(lengths); i++) {
+                uint32_t out_hz = j ? 47999 : 16000;
+                vs_resampler *r = create(rates[k], out_hz, 0);
+                float *out = room_for(r, lengths[i]);
+                assert_int_equal(convert(r, in, lengths[i], 77, out),
+                                 expected_length(lengths[i], rates[k], out_hz));
+                free(out);
+                vs_resampler_destroy(r);
+            }
+    free(in);
+}
+
+/* A click at 0.1 s comes out at 0.1 s: the largest value there, and the same on both sides. */
+static void test_click(void **state)
+{
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+        uint32_t hz = rates[k / 2];
+        if (hz % 10)
+            continue;
+        size_t frames = hz / 5;
+        float *in = calloc(frames, sizeof(float));
+        assert_non_null(in);
+        in[hz / 10] = 1;
+        vs_resampler *r = create(hz, 16000, (int)(k % 2));
+        float *out = room_for(r, frames);
+        size_t n = convert(r, in, frames, 480, out), most = 0;
+        for (size_t i = 0; i < n; i++)
+            most = fabsf(out[i]) > fabsf(out[most]) ? i : most;
+        assert_int_equal(most, 1600);
+        for (size_t i = 1; i < 1500; i++)
+            assert_true(fabsf(out[1600 - i] - out[1600 + i]) < 1e-6f);
+        free(in);
+        free(out);
+        vs_resampler_destroy(r);
+    }
+}
+
+/* The delay that is promised: an output is there as soon as that many frames beyond it are. */
+static void test_delay(void **state)
+{
+    float *in = noise(48000);
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+        vs_resampler *r = create(rates[k / 2], 16000, (int)(k % 2));
+        float *out = room_for(r, 48000);
+        uint32_t delay = vs_resampler_delay_frames(r);
+        size_t n = vs_resampler_process(r, in, 20000, out);
+        assert_true(n >= expected_length(20000 - delay, rates[k / 2], 16000));
+        if (k % 2 == 0)
+            assert_true((double)delay / rates[k / 2] <= (rates[k / 2] < 16000 ? 0.00401 : 0.00201));
+        free(out);
+        vs_resampler_destroy(r);
+    }
+    free(in);
+}
+
+struct tone {
+    double gain_db, rest_db; /* of the tone, and of all else, relative to the input */
+};
+
+/* What becomes of a sine of `hz`, away from the ends; the tone is fitted by least squares. */
+static struct tone measure(vs_resampler *r, uint32_t in_hz, double hz)
+{
+    const uint32_t out_hz = 16000;
+    size_t frames = in_hz / 3, skip = out_hz / 16;
+    float *in = calloc(frames, sizeof(float));
+    assert_non_null(in);
+    for (size_t i = 0; i < frames; i++)
+        in[i] = (float)sin(2 * pi * hz * (double)i / in_hz);
+    float *out = room_for(r, frames);
+    size_t n = convert(r, in, frames, 480, out);
+    double ss = 0, cc = 0, sc = 0, ys = 0, yc = 0, all = 0;
+    for (size_t i = skip; i + skip < n; i++) {
+        double s = sin(2 * pi * hz * (double)i / out_hz);
+        double c = cos(2 * pi * hz * (double)i / out_hz), y = (double)out[i];
+        ss += s * s;
+        cc += c * c;
+        sc += s * c;
+        ys += y * s;
+        yc += y * c;
+    }
+    double det = ss * cc - sc * sc, a = (ys * cc - yc * sc) / det, b = (yc * ss - ys * sc) / det;
+    for (size_t i = skip; i + skip < n; i++) {
+        double s = sin(2 * pi * hz * (double)i / out_hz);
+        double c = cos(2 * pi * hz * (double)i / out_hz);
+        double e = (double)out[i] - a * s - b * c;
+        all += e * e;
+    }
+    double count = (double)(n - 2 * skip);
+    free(in);
+    free(out);
+    return (struct tone){20 * log10(sqrt(a * a + b * b) + 1e-15),
+                         10 * log10(all / count / 0.5 + 1e-30)};
+}
+
+static void test_pass_band(void **state)
+{
+    static const double tones[] = {100.5, 1000.5, 3100.5, 5000.5, 6800.5, 7200.5};
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+        int quality = (int)(k % 2);
+        uint32_t hz = rates[k / 2];
+        vs_resampler *r = create(hz, 16000, quality);
+        for (size_t i = 0; i < VS__COUNT(tones) && tones[i] < 0.4 * hz; i++) {
+            struct tone t = measure(r, hz, tones[i]);
+            assert_true(fabs(t.gain_db) < 0.01);
+            assert_true(t.rest_db < (quality ? -105 : -95));
+        }
+        if (quality && hz > 16000)
+            assert_true(fabs(measure(r, hz, 7590).gain_db) < 0.1);
+        vs_resampler_destroy(r);
+    }
+}
+
+/* What lies above half the output rate may not fold back. */
+static void test_stop_band(void **state)
+{
+    static const double tones[] = {8810, 9003, 12001, 14009, 15913, 16107, 19005, 21501};
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+        int quality = (int)(k % 2);
+        uint32_t hz = rates[k / 2];
+        if (hz < 44100)
+            continue;
+        vs_resampler *r = create(hz, 16000, quality);
+        for (size_t i = 0; i < VS__COUNT(tones); i++)
+            assert_true(measure(r, hz, tones[i]).rest_db < (quality ? -105 : -95));
+        if (quality)
+            assert_true(measure(r, hz, 8010).rest_db < -100);
+        vs_resampler_destroy(r);
+    }
+}
+
+/* Input that repeats after one period of the two rates must give output that repeats bit by bit:
+   then the position is the same after each period, so it cannot drift in any number of them. */
+static void test_no_drift(void **state)
+{
+    static const uint32_t odd[][2] = {
+        {8001, 16000}, {44100, 16000}, {191999, 16000}, {16000, 8001}};
+    for (size_t k = 0; k < VS__COUNT(odd); k++) {
+        uint32_t in_hz = odd[k][0], out_hz = odd[k][1];
+        vs_resampler *r = create(in_hz, out_hz, 0);
+        float *in = noise(in_hz), *out = room_for(r, in_hz), *first = room_for(r, in_hz);
+        for (int second = 0; second < 6; second++) {
+            size_t n = vs_resampler_process(r, in, in_hz, second == 1 ? first : out);
+            if (second)
+                assert_int_equal(n, out_hz);
+            if (second > 1)
+                assert_memory_equal(first, out, n * sizeof(float));
+        }
+        free(in);
+        free(out);
+        free(first);
+        vs_resampler_destroy(r);
+    }
+}
+
+static void test_equal_rates(void **state)
+{
+    float *in = noise(1000), *out = calloc(1000, sizeof(float));
+    assert_non_null(out);
+    vs_resampler *r = create(44100, 44100, 1);
+    assert_int_equal(vs_resampler_delay_frames(r), 0);
+    assert_int_equal(convert(r, in, 1000, 0, out), 1000);
+    assert_memory_equal(in, out, 1000 * sizeof(float));
+    free(in);
+    free(out);
+    vs_resampler_destroy(r);
+}
+
+static void test_errors(void **state)
+{
+    vs_resampler *const untouched = (vs_resampler *)(uintptr_t)64, *r = untouched;
+    struct vs_resampler_config good = {sizeof(good), 48000, 16000, 0, NULL}, bad = good;
+    bad.in_hz = 7999;
+    assert_int_equal(vs_resampler_create(&bad, &r), -EINVAL);
+    bad = good;
+    bad.out_hz = 192001;
+    assert_int_equal(vs_resampler_create(&bad, &r), -EINVAL);
+    bad = good;
+    bad.quality = 2;
+    assert_int_equal(vs_resampler_create(&bad, &r), -EINVAL);
+    bad = good;
+    bad.cpu = "abacus";
+    assert_int_equal(vs_resampler_create(&bad, &r), -EINVAL);
+    bad = good;
+    bad.size = 1;
+    assert_int_equal(vs_resampler_create(&bad, &r), -EINVAL);
+    for (uint32_t n = 1; n <= 4; n++) {
+        vs__alloc_fail_after(n);
+        assert_int_equal(vs_resampler_create(&good, &r), -ENOMEM);
+    }
+    vs__alloc_fail_after(0);
+    assert_ptr_equal(r, untouched);
+    vs_resampler_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_splits),    cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_click),     cmocka_unit_test(test_delay),
+        cmocka_unit_test(test_pass_band), cmocka_unit_test(test_stop_band),
+        cmocka_unit_test(test_no_drift),  cmocka_unit_test(test_equal_rates),
+        cmocka_unit_test(test_errors),
+    };
+    return cmocka_run_group_tests_name("resampler", tests, NULL, NULL);
+}
