@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Many files through as many pipelines at once as there are cores. */
+#ifndef VS_TOOLS_COMMON_BATCH_H
+#define VS_TOOLS_COMMON_BATCH_H
+
+#include "common/common.h"
+#include "common/ordered.h"
+
+/** One input. */
+struct job {
+    const char *name;
+    char stem[256];
+    double weight; /* bytes; 1 where unknown. For the progress line */
+    bool done;     /* an earlier run has finished it */
+    bool ended;    /* it has been through, well or not */
+    int status;    /* exit status */
+};
+
+struct batch_config {
+    const struct settings *settings;
+    struct job *jobs;
+    size_t count;
+    int format;              /* enum vs_output_format */
+    struct ordered *output;  /* NULL = one file for each job in settings->output_dir */
+    const char *output_name; /* for errors */
+    struct ordered *trace;   /* may be NULL */
+};
+
+/** Do all jobs that are not done. Signals must have been blocked by signals_start(), with
+    batch_signal() as its handler. @return exit status. */
+int batch_run(const struct batch_config *config);
+
+/** Handler for signals_start(); `user` is not used. */
+void batch_signal(void *user, int signal, int count);
+
+/** Path of the output of a job in the output folder. */
+void batch_path(const struct settings *s, int format, const struct job *j, char *ret, size_t size);
+
+#endif

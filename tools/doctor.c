@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* voicestand doctor: what works here, and what to do about the rest. */
+#include <errno.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "common/common.h"
+#include "output/output.h"
+
+enum verdict { OK, WARN, MISSING };
+
+static const char *const verdict_names[] = {"ok", "warn", "missing"};
+
+static struct {
+    const struct settings *settings;
+    const struct vs_env *env;
+    bool json;
+    const char *area; /* heading last printed */
+    int devices;      /* that are real, seen by vs_devices_list() */
+} doctor;
+
+/* One line: what was looked at, what was found, what the user can do (NULL = nothing). */
+__attribute__((format(printf, 5, 6))) static void report(const char *area, const char *name,
+                                                         enum verdict verdict, const char *fix,
+                                                         const char *format, ...)
+{
+    char value[512];
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(value, sizeof(value), format, list);
+    va_end(list);
+    if (doctor.json) {
+        printf("{\"event\":\"check\",\"area\":\"%s\",\"name\":", area);
+        print_json(stdout, name);
+        printf(",\"status\":\"%s\",\"value\":", verdict_names[verdict]);
+        print_json(stdout, value);
+        if (fix != NULL) {
+            printf(",\"fix\":");
+            print_json(stdout, fix);
+        }
+        printf("}\n");
+        return;
+    }
+    if (doctor.area == NULL || strcmp(doctor.area, area) != 0)
+        printf("%s%s\n", doctor.area != NULL ? "\n" : "", area);
+    doctor.area = area;
+    printf("  %-8s%-16s%s\n", verdict_names[verdict], name, value);
+    if (fix != NULL)
+        printf("  %-8s%-16s-> %s\n", "", "", fix);
+}
+
+/* First line of a small file, without its end. @return false if it cannot be read. */
+static bool read_line(const char *path, char *ret, size_t size)
+{
+    FILE *file = fopen(path, "re");
+    bool got;
+
+    if (file == NULL)
+        return false;
+    got = fgets(ret, (int)size, file) != NULL;
+    fclose(file);
+    if (got)
+        ret[strcspn(ret, "\n")] = '\0';
+    return got;
+}
+
+/* machine ------------------------------------------------------------------------------------ */
+
+static void find_cpu_name(char *ret, size_t size)
+{
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[512];
+
+    snprintf(ret, size, "unknown");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        const char *value = strchr(line, ':');
+
+        if (strncmp(line, "model name", 10) != 0 || value == NULL)
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        snprintf(ret, size, "%s", value + 2);
+        break;
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static void check_kernels(void)
+{
+    static const struct {
+        unsigned flag;
+        const char *name;
+    } features[] = {{VS_CPU_AVX2, "AVX2 and FMA"},
+                    {VS_CPU_AVX512, "AVX-512"},
+                    {VS_CPU_VNNI, "AVX-512 VNNI"},
+                    {VS_CPU_NEON, "NEON"}};
+    unsigned all = vs_cpu_detect(), used = all;
+    const char *name, *level;
+    char found[100] = "";
+
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+        if (all & features[i].flag) {
+            if (found[0] != '\0')
+                strcat(found, ", ");
+            strcat(found, features[i].name);
+        }
+    if (found[0] != '\0')
+        report("Processor", "features", OK, NULL, "%s", found);
+    else
+        report("Processor", "features", WARN, "plain C works, more slowly",
+               "none that kernels are written for");
+    (void)!vs_cpu_parse(doctor.env->cpu, &used);
+    for (unsigned i = 0; vs_cpu_kernel(i, used, &name, &level) == 0; i++)
+        report("Kernels", name, OK, NULL, "%s", level);
+}
+
+static void check_cores(void)
+{
+    char p_cores[128], e_cores[128], smt[16] = "";
+    unsigned usable = core_count();
+
+    if (read_line("/sys/devices/cpu_core/cpus", p_cores, sizeof(p_cores)) &&
+        read_line("/sys/devices/cpu_atom/cpus", e_cores, sizeof(e_cores)))
+        report("Processor", "cores", OK, NULL, "%u usable; performance %s, efficiency %s", usable,
+               p_cores, e_cores);
+    else
+        report("Processor", "cores", OK, NULL, "%u usable, all of one kind", usable);
+    if (read_line("/sys/devices/system/cpu/smt/active", smt, sizeof(smt)))
+        report("Processor", "threads", OK, NULL, "%s",
+               smt[0] == '1' ? "two or more on a core" : "one on a core");
+}
+
+static void check_machine(void)
+{
+    struct utsname system;
+    char cpu[256];
+
+    report("Machine", "voicestand", OK, NULL, "%s", vs_version());
+    if (uname(&system) == 0)
+        report("Machine", "kernel", OK, NULL, "%s %s, %s", system.sysname, system.release,
+               system.machine);
+    find_cpu_name(cpu, sizeof(cpu));
+    report("Processor", "name", OK, NULL, "%s", cpu);
+    check_cores();
+    check_kernels();
+}
+
+static void check_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_RTPRIO, &limit) == 0) {
+        if (limit.rlim_cur > 0 || geteuid() == 0)
+            report("Limits", "real time", OK, NULL, "priority up to %llu",
+                   limit.rlim_cur > 0 ? (unsigned long long)limit.rlim_cur : 99ULL);
+        else
+            report("Limits", "real time", WARN,
+                   "add '@audio - rtprio 95' to /etc/security/limits.d/audio.conf, yourself to the "
+                   "group audio, and log in again",
+                   "no real-time priority is allowed; under load audio may come late");
+    }
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+        unsigned long long kb = limit.rlim_cur / 1024;
+
+        if (limit.rlim_cur == RLIM_INFINITY)
+            report("Limits", "locked memory", OK, NULL, "no limit");
+        else if (kb >= 8192 || geteuid() == 0)
+            report("Limits", "locked memory", OK, NULL, "up to %llu KB", kb);
+        else
+            report("Limits", "locked memory", WARN,
+                   "add '@audio - memlock 65536' to /etc/security/limits.d/audio.conf and log in "
+                   "again",
+                   "up to %llu KB only; audio memory may be paged out", kb);
+    }
+}
+
+/* audio -------------------------------------------------------------------------------------- */
+
+/* @return 0 if something answers at the socket, else -errno. */
+static int knock(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, status;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    status = connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+    close(fd);
+    return status;
+}
+
+static void check_pipewire(void)
+{
+    const char *folder = getenv("PIPEWIRE_RUNTIME_DIR");
+    const char *remote = getenv("PIPEWIRE_REMOTE");
+    char path[512];
+    int status;
+
+    if (folder == NULL)
+        folder = getenv("XDG_RUNTIME_DIR");
+    if (remote == NULL)
+        remote = "pipewire-0";
+    if (folder == NULL && remote[0] != '/') {
+        report("Audio", "PipeWire", MISSING,
+               "log in at a desktop, or start a session: systemctl --user start pipewire",
+               "XDG_RUNTIME_DIR is not set, so there is no session");
+        return;
+    }
+    snprintf(path, sizeof(path), "%s%s%s", remote[0] == '/' ? "" : folder,
+             remote[0] == '/' ? "" : "/", remote);
+    status = knock(path);
+    if (status == 0)
+        report("Audio", "PipeWire", OK, NULL, "answers at %s", path);
+    else if (status == -EACCES || status == -EPERM)
+        report("Audio", "PipeWire", WARN, "run as the user who is logged in",
+               "%s may not be opened", path);
+    else
+        report("Audio", "PipeWire", MISSING,
+               "apt install pipewire wireplumber, then systemctl --user start pipewire wireplumber",
+               "no server at %s", path);
+}
+
+static void check_alsa(void)
+{
+    glob_t found;
+    int status = glob("/dev/snd/pcmC*D*c", 0, NULL, &found);
+
+    if (status != 0) {
+        report("Audio", "ALSA cards", MISSING,
+               "connect a microphone; in a container or virtual machine pass /dev/snd in",
+               "no card that records");
+        return;
+    }
+    if (access(found.gl_pathv[0], R_OK) == 0)
+        report("Audio", "ALSA cards", OK, NULL, "%zu that record", found.gl_pathc);
+    else
+        report("Audio", "ALSA cards", WARN,
+               "sudo usermod -aG audio $USER, then log in again; not needed with PipeWire",
+               "%s may not be read", found.gl_pathv[0]);
+    globfree(&found);
+}
+
+static void visit_device(void *user, const struct vs_device *device)
+{
+    (void)user;
+    if (strncmp(device->capture, "pipewire", 8) != 0 && strncmp(device->capture, "alsa", 4) != 0)
+        return;
+    doctor.devices++;
+    report("Audio", device->is_default ? "default" : "device", OK, NULL, "%s: %s", device->capture,
+           device->description != NULL ? device->description : "");
+}
+
+static void check_audio(void)
+{
+    check_pipewire();
+    check_alsa();
+    (void)!vs_devices_list(doctor.env, visit_device, NULL);
+    if (doctor.devices == 0)
+        report("Audio", "devices", MISSING,
+               "connect a microphone, or use files: voicestand segment FILE",
+               "nothing can be listened to");
+}
+
+/* backends ----------------------------------------------------------------------------------- */
+
+/* What a package has to be there for a module; the names are those of Debian. */
+static const char *find_fix(const char *name)
+{
+    static const char *const fixes[][2] = {
+        {"pocketsphinx", "apt install libpocketsphinx-dev pocketsphinx-en-us, then build again"},
+        {"pipewire", "apt install libpipewire-0.3-dev, then build again"},
+        {"alsa", "apt install libasound2-dev, then build again"},
+        {"file", "apt install libsndfile1-dev, then build again"},
+    };
+
+    for (size_t i = 0; i < sizeof(fixes) / sizeof(fixes[0]); i++)
+        if (strcmp(fixes[i][0], name) == 0)
+            return fixes[i][1];
+    return "install its module, or set VOICESTAND_MODULE_DIR to the folder of modules";
+}
+
+static void visit_backend(void *user, const char *name, int status, const char *description)
+{
+    const char *area = user;
+
+    if (status == 0)
+        report(area, name, OK, NULL, "%s", description);
+    else
+        report(area, name, MISSING, find_fix(name), "%s",
+               description != NULL && description[0] != '\0' ? description : vs_strerror(status));
+}
+
+static void check_models(void)
+{
+    static const char model[] = "/usr/share/pocketsphinx/model/en-us/en-us/mdef";
+
+    if (access(model, R_OK) == 0)
+        report("Models", "pocketsphinx", OK, NULL, "English, /usr/share/pocketsphinx/model/en-us");
+    else
+        report("Models", "pocketsphinx", MISSING, "apt install pocketsphinx-en-us",
+               "no English model in /usr/share/pocketsphinx/model");
+}
+
+static void check_backends(void)
+{
+    static const char *const stages[][2] = {
+        {"capture", "Capture"}, {"vad", "Voice activity"}, {"stt", "Text engines"}};
+
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        char area[32];
+
+        snprintf(area, sizeof(area), "%s", stages[i][1]);
+        (void)!vs_backends_list(doctor.env, stages[i][0], visit_backend, area);
+    }
+    check_models();
+}
+
+int run_doctor(const struct settings *s, int count, char **arguments)
+{
+    struct sentences words;
+    struct vs_env env;
+
+    (void)count;
+    (void)arguments;
+    if (s->format > VS_OUTPUT_JSONL)
+        return say_usage("--format: doctor knows text and jsonl");
+    sentences_init(&words, s, NULL);
+    sentences_env(&words, s, &env);
+    doctor.settings = s;
+    doctor.env = &env;
+    doctor.json = s->format == VS_OUTPUT_JSONL;
+    check_machine();
+    check_limits();
+    check_audio();
+    check_backends();
+    return doctor.devices > 0 ? EXIT_STATUS_OK : EXIT_STATUS_MISSING;
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* voicestand enhance: what the signal path makes of a recording, as a file. */
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/common.h"
+
+/* Level of what a pass gave, full scale 1.0. */
+struct level {
+    double sum; /* of squares */
+    float peak;
+    uint64_t frames;
+};
+
+/* One run of a pipeline over the input. */
+struct pass {
+    struct level level;
+    vs_writer *writer; /* NULL = only measure */
+    int write_status;
+    vs_pipeline *pipeline;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    vs_pipeline *pipeline; /* with the lock */
+    atomic_int interrupted;
+} now = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void on_signal(void *user, int signal, int count)
+{
+    (void)user;
+    pthread_mutex_lock(&now.lock);
+    if (now.pipeline == NULL || count > 1)
+        _exit(128 + signal);
+    atomic_store(&now.interrupted, signal);
+    vs_pipeline_abort(now.pipeline);
+    pthread_mutex_unlock(&now.lock);
+}
+
+static void show_to_signals(vs_pipeline *p)
+{
+    pthread_mutex_lock(&now.lock);
+    now.pipeline = p;
+    pthread_mutex_unlock(&now.lock);
+}
+
+static void on_event(void *user, const struct vs_event *event)
+{
+    struct pass *pass = user;
+
+    if (event->type != VS_EVENT_AUDIO || pass->write_status < 0)
+        return;
+    for (size_t i = 0; i < event->audio_frames; i++) {
+        float x = fabsf(event->audio[i]);
+
+        pass->level.sum += (double)x * (double)x;
+        if (x > pass->level.peak)
+            pass->level.peak = x;
+    }
+    pass->level.frames += event->audio_frames;
+    if (pass->writer == NULL)
+        return;
+    pass->write_status = vs_writer_write(pass->writer, event->audio, event->audio_frames);
+    if (pass->write_status < 0)
+        vs_pipeline_abort(pass->pipeline);
+}
+
+/* @return 0 or what the pipeline returned. */
+static int run_pass(const struct settings *s, struct sentences *words, const char *in,
+                    float high_pass_hz, struct pass *pass, struct vs_stats *ret)
+{
+    size_t size = strlen(in) + sizeof("file:");
+    char *capture = malloc(size);
+    struct vs_pipeline_config config;
+    int status;
+
+    if (capture == NULL)
+        return -ENOMEM;
+    snprintf(capture, size, "file:%s", in);
+    config_fill(s, words, &config);
+    config.capture = capture;
+    if (strcmp(in, "-") == 0)
+        config_stdin(s, &config);
+    config.vad = "null"; /* nobody asks where speech is */
+    config.high_pass_hz = high_pass_hz;
+    config.audio = VS_AUDIO_ALL;
+    config.on_event = on_event;
+    config.user = pass;
+    status = vs_pipeline_create(&config, &pass->pipeline);
+    free(capture);
+    if (status < 0)
+        return status;
+    show_to_signals(pass->pipeline);
+    status = vs_pipeline_run(pass->pipeline);
+    vs_pipeline_stats(pass->pipeline, ret);
+    show_to_signals(NULL);
+    vs_pipeline_destroy(pass->pipeline);
+    return status;
+}
+
+static double decibels(double level)
+{
+    return level > 1e-10 ? 20 * log10(level) : -200;
+}
+
+static void say_level(const char *what, const struct level *l)
+{
+    double rms = l->frames > 0 ? sqrt(l->sum / (double)l->frames) : 0;
+
+    if (l->peak > 0)
+        say("%s: peak %.1f dB, RMS %.1f dB of full scale", what, decibels((double)l->peak),
+            decibels(rms));
+    else
+        say("%s: silence", what);
+}
+
+static void report(const struct settings *s, const char *out, const struct level *before,
+                   const struct pass *pass, const struct vs_stats *stats)
+{
+    double audio_s = (double)pass->level.frames / VS_RATE_HZ;
+    double wall_s = (double)stats->elapsed_ns / 1e9;
+    double start_s =
+        stats->stage[VS_STAGE_DSP].count > 0 ? (double)stats->stage[VS_STAGE_DSP].p50_ns / 1e6 : 0;
+
+    if (s->quiet)
+        return;
+    say("%s: %.2f s, 1 channel, %d Hz, from %u channels, %u Hz; delay 0 ms (taken out)", out,
+        audio_s, VS_RATE_HZ, stats->ledger.channels, stats->ledger.rate_hz);
+    if (before->frames > 0)
+        say_level("before", before);
+    say_level(before->frames > 0 ? "after" : "level", &pass->level);
+    if (wall_s > 0)
+        say("speed: %.0f x real time, %.3f ms for a hop of 10 ms", audio_s / wall_s, start_s);
+    print_ledger(&stats->ledger);
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* @return "wav", "flac" or NULL. */
+static const char *find_container(const char *path)
+{
+    const char *end = strrchr(path, '.');
+
+    if (end != NULL && strcasecmp(end, ".wav") == 0)
+        return "wav";
+    if (end != NULL && strcasecmp(end, ".flac") == 0)
+        return "flac";
+    return NULL;
+}
+
+/* The pass that writes, to `partial`. @return exit status. */
+static int write_pass(const struct settings *s, struct sentences *words, char **names,
+                      const char *partial, const struct level *before)
+{
+    struct vs_writer_config config = {.size = sizeof(config),
+                                      .path = partial,
+                                      .container = find_container(names[1]),
+                                      .rate_hz = VS_RATE_HZ,
+                                      .channels = 1,
+                                      .format = VS_FORMAT_S16};
+    struct vs_stats stats = {.size = sizeof(stats)};
+    struct pass pass = {0};
+    int status, closed;
+
+    sentences_env(words, s, &config.env);
+    status = vs_writer_create(&config, &pass.writer);
+    if (status < 0) {
+        if (atomic_load(&words->said) == 0)
+            say_output(names[1], status);
+        return status == -ENOTSUP ? EXIT_STATUS_MISSING : EXIT_STATUS_OUTPUT;
+    }
+    status = run_pass(s, words, names[0], s->high_pass_hz, &pass, &stats);
+    closed = vs_writer_destroy(pass.writer);
+    if (pass.write_status < 0)
+        closed = pass.write_status;
+    if (closed == 0 && pass.level.frames > 0 && rename(partial, names[1]) < 0)
+        closed = -errno;
+    if (closed < 0) {
+        if (atomic_load(&words->said) == 0)
+            say_output(names[1], closed);
+        return EXIT_STATUS_OUTPUT;
+    }
+    if (atomic_load(&now.interrupted) != 0) {
+        say("%s: interrupted; holds the first %.1f s", names[1],
+            (double)pass.level.frames / VS_RATE_HZ);
+        return 128 + atomic_load(&now.interrupted);
+    }
+    if (status < 0)
+        sentences_explain(words, status);
+    if (pass.level.frames > 0)
+        report(s, names[1], before, &pass, &stats);
+    return status_of(status);
+}
+
+int run_enhance(const struct settings *s, int count, char **arguments)
+{
+    const char *in = arguments[0], *out = arguments[1];
+    struct vs_stats stats = {.size = sizeof(stats)};
+    struct pass before = {0};
+    struct sentences words;
+    char partial[4096];
+    int status = config_check(s);
+
+    (void)count;
+    if (status != 0)
+        return status;
+    if (find_container(out) == NULL)
+        return say_usage("%s: ends neither in .wav nor in .flac; name it so", out);
+    if (is_same_file(in, out))
+        return say_usage("%s: is the input and would be overwritten; choose another output", out);
+    if (snprintf(partial, sizeof(partial), "%s.partial", out) >= (int)sizeof(partial))
+        return say_usage("%.64s...: is too long for a name", out);
+    sentences_init(&words, s, strcmp(in, "-") == 0 ? "standard input" : in);
+    if (signals_start(on_signal, NULL) < 0)
+        return EXIT_STATUS_INTERNAL;
+    /* The level before can only be had of what can be read twice. */
+    if (strcmp(in, "-") != 0) {
+        status = run_pass(s, &words, in, -1, &before, &stats);
+        if (status < 0 && before.level.frames == 0) {
+            sentences_explain(&words, status);
+            return status_of(status);
+        }
+    }
+    if (atomic_load(&now.interrupted) != 0)
+        return 128 + atomic_load(&now.interrupted);
+    status = write_pass(s, &words, arguments, partial, &before.level);
+    unlink(partial);
+    return status;
+}

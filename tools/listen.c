@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* voicestand listen: a live source, events as they come. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/common.h"
+#include "output/output.h"
+
+enum { POLL_MS = 100 };
+
+static struct listen {
+    const struct settings *settings;
+    struct sentences words;
+    struct vs_output_source source;
+    vs_output *output;
+    vs_segment_audio *audio;
+    const char *output_name;
+    pthread_mutex_t lock;
+    vs_pipeline *pipeline;   /* with the lock; set while it may be aborted */
+    atomic_int stop;         /* number of the signal that asked for the end */
+    atomic_bool aborted;     /* a second one came */
+    atomic_bool failed;      /* an output cannot be written */
+    struct vs_ledger ledger; /* by the last event */
+} listen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void on_signal(void *user, int signal, int count)
+{
+    (void)user;
+    pthread_mutex_lock(&listen.lock);
+    if (listen.pipeline == NULL || count > 2)
+        _exit(128 + signal);
+    atomic_store(&listen.stop, signal);
+    if (count > 1) {
+        atomic_store(&listen.aborted, true);
+        vs_pipeline_abort(listen.pipeline);
+    }
+    pthread_mutex_unlock(&listen.lock);
+}
+
+static void fail(const char *name, int status)
+{
+    if (!atomic_exchange(&listen.failed, true) && name != NULL)
+        say_output(name, status);
+}
+
+/* On the pipeline's output thread. */
+static void on_event(void *user, const struct vs_event *event)
+{
+    int status;
+
+    (void)user;
+    if (event->type == VS_EVENT_LEDGER)
+        listen.ledger = *event->ledger;
+    if (atomic_load(&listen.failed))
+        return;
+    status = vs_output_event(listen.output, &listen.source, event);
+    if (status < 0)
+        fail(listen.output_name, status);
+    if (listen.audio != NULL &&
+        vs_segment_audio_event(listen.audio, listen.source.rate_hz, event) < 0)
+        fail(NULL, 0); /* the writer said it */
+}
+
+static int open_audio(const struct settings *s)
+{
+    struct vs_segment_audio_config config = {
+        .dir = s->audio_dir != NULL ? s->audio_dir : ".",
+        .stem = "listen",
+        .container = s->audio == 0 ? "wav" : "flac",
+    };
+    int status;
+
+    if (s->audio < 0)
+        return 0;
+    if (mkdir(config.dir, 0777) < 0 && errno != EEXIST)
+        return say_output(config.dir, -errno);
+    sentences_env(&listen.words, s, &config.env);
+    status = vs_segment_audio_open(&config, &listen.audio);
+    return status < 0 ? say_output(config.dir, status) : 0;
+}
+
+static int open_pipeline(const struct settings *s)
+{
+    struct vs_pipeline_config config;
+    struct vs_pipeline_info info = {.size = sizeof(info)};
+    vs_pipeline *p = NULL;
+    int status;
+
+    config_fill(s, &listen.words, &config);
+    if (s->capture != NULL && strcmp(s->capture, "pipe") == 0) {
+        config_stdin(s, &config);
+    } else {
+        config.capture = s->capture;
+        config.rate_hz = s->rate_hz;
+        config.channels = s->channels;
+    }
+    config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
+    config.on_event = on_event;
+    status = vs_pipeline_create(&config, &p);
+    if (status < 0) {
+        sentences_explain(&listen.words, status);
+        return status_of(status);
+    }
+    vs_pipeline_info(p, &info);
+    listen.source.rate_hz = info.rate_hz;
+    listen.source.total_frames = info.total_frames;
+    pthread_mutex_lock(&listen.lock);
+    listen.pipeline = p;
+    pthread_mutex_unlock(&listen.lock);
+    return 0;
+}
+
+static void say_listening(const struct settings *s)
+{
+    struct vs_pipeline_info info = {.size = sizeof(info)};
+
+    if (s->quiet)
+        return;
+    vs_pipeline_info(listen.pipeline, &info);
+    say("listening to %s (%s, %u Hz, %u %s); Ctrl-C ends",
+        info.device != NULL ? info.device : info.capture, info.capture, info.rate_hz, info.channels,
+        info.channels == 1 ? "channel" : "channels");
+}
+
+/* Until the source ends, a signal, the time is over, or an output fails.
+    @return 0 or what ended the source. */
+static int wait_for_end(const struct settings *s)
+{
+    int64_t end_ns = s->seconds > 0 ? now_ns() + (int64_t)s->seconds * 1000000000 : INT64_MAX;
+    int status = 1;
+
+    while (status == 1 && atomic_load(&listen.stop) == 0 && !atomic_load(&listen.failed) &&
+           now_ns() < end_ns) {
+        int64_t left_ms = (end_ns - now_ns()) / 1000000 + 1;
+
+        status = vs_pipeline_wait(listen.pipeline, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
+    }
+    return status < 0 ? status : 0;
+}
+
+/* The pipeline's part, from start to its figures. @return exit status. */
+static int run_pipeline(const struct settings *s)
+{
+    struct vs_stats stats = {.size = sizeof(stats)};
+    vs_pipeline *p = listen.pipeline;
+    int status = vs_pipeline_start(p);
+
+    if (status == 0) {
+        say_listening(s);
+        status = wait_for_end(s);
+        vs_pipeline_stop(p);
+        vs_pipeline_stats(p, &stats);
+        stats.ledger = listen.ledger;
+    }
+    if (status < 0)
+        sentences_explain(&listen.words, status);
+    if (stats.hops > 0 && !s->quiet && !atomic_load(&listen.failed)) {
+        print_ledger(&stats.ledger);
+        if (s->stats)
+            print_latency(&stats, "");
+    }
+    pthread_mutex_lock(&listen.lock);
+    listen.pipeline = NULL;
+    pthread_mutex_unlock(&listen.lock);
+    vs_pipeline_destroy(p);
+    return status_of(status);
+}
+
+/* With everything open. @return exit status. */
+static int hear(const struct settings *s)
+{
+    int status = open_audio(s);
+    int closed;
+
+    if (status == 0)
+        status = open_pipeline(s);
+    if (status == 0)
+        status = run_pipeline(s);
+    vs_segment_audio_close(listen.audio);
+    closed = vs_output_close(listen.output);
+    if (closed < 0)
+        fail(listen.output_name, closed);
+    if (atomic_load(&listen.failed))
+        return EXIT_STATUS_OUTPUT;
+    if (atomic_load(&listen.aborted))
+        return 128 + atomic_load(&listen.stop);
+    return status;
+}
+
+int run_listen(const struct settings *s, int count, char **arguments)
+{
+    struct vs_output_config config = {.format = s->format, .stream = stdout, .live = 1};
+    int status = config_check(s);
+
+    (void)count;
+    (void)arguments;
+    if (status != 0)
+        return status;
+    listen.settings = s;
+    listen.output_name = s->output != NULL ? s->output : "standard output";
+    sentences_init(&listen.words, s, s->capture);
+    config.terminal = s->output == NULL && isatty(STDOUT_FILENO);
+    if (config.format < 0)
+        config.format = config.terminal ? VS_OUTPUT_TEXT : VS_OUTPUT_JSONL;
+    if (signals_start(on_signal, NULL) < 0)
+        return EXIT_STATUS_INTERNAL;
+    if (s->output != NULL && (config.stream = fopen(s->output, "we")) == NULL)
+        return say_output(s->output, -errno);
+    status = vs_output_open(&config, &listen.output);
+    if (status < 0)
+        return say_output(listen.output_name, status);
+    status = hear(s);
+    if (s->output != NULL && fclose(config.stream) != 0 && status == 0)
+        status = say_output(s->output, -errno);
+    return status;
+}

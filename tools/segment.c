@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* voicestand segment and transcribe: many files, or standard input, to segments and text. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/batch.h"
+#include "common/resume.h"
+#include "output/output.h"
+
+_Static_assert(VS_OUTPUT_TEXT == 0 && VS_OUTPUT_CSV == 7, "--format counts as the formats do");
+
+static int make_folder(const char *path)
+{
+    struct stat about;
+
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno == EEXIST && stat(path, &about) == 0)
+        return S_ISDIR(about.st_mode) ? 0 : -ENOTDIR;
+    return -errno;
+}
+
+static int say_folder(const char *option, const char *path, int status)
+{
+    if (status == -ENOTDIR)
+        say("%s %s: is not a folder; choose another place", option, path);
+    else
+        say_output(path, status);
+    return EXIT_STATUS_OUTPUT;
+}
+
+/* Output must not destroy an input. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return a != NULL && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int compare_stems(const void *a, const void *b)
+{
+    const struct job *const *x = a, *const *y = b;
+
+    return strcmp((*x)->stem, (*y)->stem);
+}
+
+/* Names made from stems must differ. */
+static int check_stems(const struct job *jobs, size_t count)
+{
+    const struct job **sorted = malloc(count * sizeof(*sorted));
+    int status = 0;
+
+    if (sorted == NULL)
+        return EXIT_STATUS_INTERNAL;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &jobs[i];
+    qsort(sorted, count, sizeof(*sorted), compare_stems);
+    for (size_t i = 1; i < count && status == 0; i++)
+        if (strcmp(sorted[i - 1]->stem, sorted[i]->stem) == 0)
+            status = say_usage("%s: and %s would be written under the same name '%s'; "
+                               "do them in two runs",
+                               sorted[i - 1]->name, sorted[i]->name, sorted[i]->stem);
+    free(sorted);
+    return status;
+}
+
+static int check_usage(const struct settings *s, int format, const struct job *jobs, size_t count)
+{
+    size_t pipes = 0;
+
+    if (s->output != NULL && s->output_dir != NULL)
+        return say_usage("--output: cannot stand with --output-dir; leave out one");
+    if (s->resume && s->trace != NULL)
+        return say_usage("--trace: cannot be resumed; leave out --resume");
+    if (s->resume && s->output_dir == NULL && (s->output == NULL || format != VS_OUTPUT_JSONL))
+        return say_usage("--resume: needs --output FILE with --format jsonl, or --output-dir");
+    if (count > 1 && s->output_dir == NULL && !vs_output_format_is_shared(format))
+        return say_usage("--format %s: holds one input only; use --output-dir",
+                         vs_output_format_name(format));
+    for (size_t i = 0; i < count; i++) {
+        pipes += strcmp(jobs[i].name, "-") == 0;
+        if (is_same_file(s->output, jobs[i].name) || is_same_file(s->trace, jobs[i].name))
+            return say_usage("%s: is an input and would be overwritten; choose another output",
+                             jobs[i].name);
+    }
+    if (pipes > 1)
+        return say_usage("-: standard input can be read once only");
+    if (s->raw && pipes == 0)
+        return say_usage("--raw: is for standard input; give - as the file");
+    return s->output_dir != NULL || s->audio >= 0 ? check_stems(jobs, count) : 0;
+}
+
+static int check_resume(const struct settings *s, int format, struct job *jobs, size_t count)
+{
+    size_t done = 0;
+    int status = 0;
+
+    if (s->output_dir == NULL) {
+        status = resume_load(s->output, jobs, count);
+        if (status == -EBADMSG) {
+            say("%s: is not JSON Lines of voicestand; give another --output, or leave out --resume",
+                s->output);
+            return EXIT_STATUS_OUTPUT;
+        }
+        if (status < 0)
+            return say_output(s->output, status);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (s->output_dir != NULL) {
+            char path[4096];
+
+            batch_path(s, format, &jobs[i], path, sizeof(path));
+            jobs[i].done = access(path, F_OK) == 0;
+        }
+        done += jobs[i].done;
+    }
+    if (!s->quiet)
+        say("%zu of %zu files were finished before", done, count);
+    return 0;
+}
+
+/* @return a descriptor, or -errno. */
+static int open_file(const char *path, bool append)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0666);
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* What standard output and the options lead to, opened. @return exit status. */
+static int open_outputs(const struct settings *s, struct batch_config *c, int *ret_fd,
+                        int *ret_trace_fd)
+{
+    c->output_name = s->output != NULL ? s->output : "standard output";
+    if (s->output_dir != NULL) {
+        int status = make_folder(s->output_dir);
+
+        if (status < 0)
+            return say_folder("--output-dir", s->output_dir, status);
+    } else {
+        *ret_fd = s->output != NULL ? open_file(s->output, s->resume) : STDOUT_FILENO;
+        if (*ret_fd < 0)
+            return say_output(s->output, *ret_fd);
+        c->output = ordered_create(*ret_fd, c->count);
+    }
+    if (s->trace != NULL) {
+        *ret_trace_fd = open_file(s->trace, false);
+        if (*ret_trace_fd < 0)
+            return say_output(s->trace, *ret_trace_fd);
+        c->trace = ordered_create(*ret_trace_fd, c->count);
+    }
+    if (s->audio >= 0) {
+        int status = make_folder(s->audio_dir);
+
+        if (status < 0)
+            return say_folder("--audio-dir", s->audio_dir, status);
+    }
+    return (c->output == NULL && s->output_dir == NULL) || (c->trace == NULL && s->trace != NULL)
+               ? EXIT_STATUS_INTERNAL
+               : 0;
+}
+
+static int run_batch(const struct settings *s, struct batch_config *c)
+{
+    int fd = -1, trace_fd = -1;
+    int status = 0;
+
+    if (s->resume)
+        status = check_resume(s, c->format, c->jobs, c->count);
+    if (status == 0)
+        status = open_outputs(s, c, &fd, &trace_fd);
+    if (status == 0) {
+        if (signals_start(batch_signal, NULL) < 0)
+            return EXIT_STATUS_INTERNAL;
+        status = batch_run(c);
+    }
+    ordered_destroy(c->output);
+    ordered_destroy(c->trace);
+    if (trace_fd >= 0 && close(trace_fd) < 0 && status == 0)
+        status = say_output(s->trace, -errno);
+    if (fd >= 0 && fd != STDOUT_FILENO && close(fd) < 0 && status == 0)
+        status = say_output(s->output, -errno);
+    if (s->resume && s->output != NULL && status <= EXIT_STATUS_SOME) {
+        int sorted = resume_sort(s->output, c->jobs, c->count);
+
+        if (sorted < 0)
+            status = say_output(s->output, sorted);
+    }
+    return status;
+}
+
+static int run_files(struct settings *s, int count, char **arguments)
+{
+    struct batch_config c = {.settings = s, .count = (size_t)count};
+    int status = config_check(s);
+
+    if (status != 0)
+        return status;
+    if (s->audio_dir == NULL)
+        s->audio_dir = ".";
+    c.format = s->format;
+    if (c.format < 0)
+        c.format = s->output == NULL && s->output_dir == NULL && isatty(STDOUT_FILENO)
+                       ? VS_OUTPUT_TEXT
+                       : VS_OUTPUT_JSONL;
+    c.jobs = calloc(c.count, sizeof(*c.jobs));
+    if (c.jobs == NULL)
+        return EXIT_STATUS_INTERNAL;
+    for (size_t i = 0; i < c.count; i++) {
+        struct stat about;
+
+        c.jobs[i].name = arguments[i];
+        name_stem(arguments[i], c.jobs[i].stem, sizeof(c.jobs[i].stem));
+        c.jobs[i].weight = stat(arguments[i], &about) == 0 ? (double)about.st_size + 1 : 1;
+    }
+    status = check_usage(s, c.format, c.jobs, c.count);
+    if (status == 0)
+        status = run_batch(s, &c);
+    free(c.jobs);
+    return status;
+}
+
+int run_segment(const struct settings *s, int count, char **arguments)
+{
+    struct settings own = *s;
+
+    return run_files(&own, count, arguments);
+}
+
+int run_transcribe(const struct settings *s, int count, char **arguments)
+{
+    struct settings own = *s;
+
+    if (own.stt == NULL)
+        own.stt = "pocketsphinx";
+    return run_files(&own, count, arguments);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* The voicestand command: its table of commands, version, help. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include <voicestand/voicestand.h>
+
+#include "common/common.h"
+
+static int run_version(const struct settings *s, int count, char **arguments);
+static int run_help(const struct settings *s, int count, char **arguments);
+static int run_completions(const struct settings *s, int count, char **arguments);
+
+static const struct option_group *const groups_listen[] = {
+    &group_listen, &group_text,  &group_output,  &group_detect,
+    &group_signal, &group_stdin, &group_general, NULL};
+static const struct option_group *const groups_segment[] = {
+    &group_output, &group_files, &group_text,    &group_detect,
+    &group_signal, &group_stdin, &group_general, NULL};
+static const struct option_group *const groups_enhance[] = {&group_signal, &group_stdin,
+                                                            &group_general, NULL};
+static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
+static const struct option_group *const groups_plain[] = {&group_general, NULL};
+
+/* clang-format off */
+const struct command commands[] = {
+    {"listen", "", "hear a microphone; tell speech and text as they come",
+     "Opens a microphone, or another live source, and writes what is said as it is said: where "
+     "speech starts and ends and, with --stt, its text. Ctrl-C ends it and delivers all that was "
+     "heard; a second one ends it at once.",
+     groups_listen, run_listen, VALUE_ANY, 0, 0},
+    {"segment", "FILE...", "find the speech in audio files",
+     "Writes the speech segments of each FILE; - is standard input, WAV or --raw. Files are done "
+     "several at once and written in the order given. Files that cannot be read are named in one "
+     "line each and the others are done.",
+     groups_segment, run_segment, VALUE_FILE, 1, 255},
+    {"transcribe", "FILE...", "turn the speech in audio files into text",
+     "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
+     "speech is given to the engine.",
+     groups_segment, run_transcribe, VALUE_FILE, 1, 255},
+    {"enhance", "IN OUT", "write what the signal path makes of a recording",
+     "Runs IN (a file, or - for standard input) through the signal path and writes OUT, .wav or "
+     ".flac: one channel, 16 kHz, high-passed. Says on standard error what changed.",
+     groups_enhance, run_enhance, VALUE_FILE, 2, 2},
+    {"devices", "", "list what can be opened",
+     "Lists the sources that --capture can open here.",
+     groups_report, run_devices, VALUE_ANY, 0, 0},
+    {"doctor", "", "say what works here, and what to do about the rest",
+     "Looks at the processor, the cores, limits, audio servers, backends and models; says for "
+     "each whether it is used and what you can do where it is not. Ends with status 0 if audio "
+     "can be read from at least one device, else 7.",
+     groups_report, run_doctor, VALUE_ANY, 0, 0},
+    {"verify-ledger", "FILE", "check the account of samples in JSON Lines",
+     "Reads JSON Lines written by voicestand (- is standard input) and recomputes their account: "
+     "captured = delivered + dropped for each run, every drop with its gap, texts and segments "
+     "in order. Ends with status 1 if anything is wrong.",
+     groups_plain, run_verify_ledger, VALUE_FILE, 1, 1},
+    {"version", "", "show the version, kernels and backends",
+     "Shows the version, the level of the kernels in use and the backends of each stage.",
+     groups_plain, run_version, VALUE_ANY, 0, 0},
+    {"completions", "bash|zsh|fish", "print a completion script for a shell",
+     "Prints the completion script for a shell, e.g. 'source <(voicestand completions bash)'.",
+     groups_plain, run_completions, VALUE_ANY, 1, 1},
+    {"help", "[COMMAND]", "show the help of a command",
+     "Shows the commands, or the options of one.",
+     groups_plain, run_help, VALUE_ANY, 0, 1},
+    {0}};
+/* clang-format on */
+
+static const struct command *find_command(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+static int say_no_command(const char *name)
+{
+    const char *near = NULL;
+    size_t best = SIZE_MAX;
+
+    for (const struct command *c = commands; c->name != NULL; c++)
+        nearest_word(name, c->name, &best, &near);
+    if (near != NULL)
+        return say_usage("%s: unknown command; did you mean 'voicestand %s'?", name, near);
+    return say_usage("%s: unknown command; 'voicestand help' lists them", name);
+}
+
+static void print_commands(void)
+{
+    printf("Usage: voicestand COMMAND [OPTION]... [ARGUMENT]...\n\n"
+           "Voice in; speech segments, clean audio and text out.\n\nCommands\n");
+    for (const struct command *c = commands; c->name != NULL; c++)
+        printf("  %-16s%s\n", c->name, c->summary);
+    printf("\n'voicestand COMMAND --help' shows the options of a command; man voicestand tells "
+           "more.\n");
+}
+
+static void print_backend(void *user, const char *name, int status, const char *description)
+{
+    (void)user;
+    (void)description;
+    if (status == 0)
+        printf(" %s", name);
+}
+
+static int run_version(const struct settings *s, int count, char **arguments)
+{
+    static const char *const stages[] = {"capture", "vad", "stt"};
+    struct sentences words;
+    struct vs_env env;
+
+    (void)count;
+    (void)arguments;
+    sentences_init(&words, s, NULL);
+    sentences_env(&words, s, &env);
+    printf("voicestand %s\nkernels: %s\n", vs_version(), vs_cpu_name(vs_cpu_detect()));
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        printf("%s:", stages[i]);
+        (void)!vs_backends_list(&env, stages[i], print_backend, NULL);
+        printf("\n");
+    }
+    return 0;
+}
+
+static int run_help(const struct settings *s, int count, char **arguments)
+{
+    (void)s;
+    if (count == 0) {
+        print_commands();
+        return 0;
+    }
+    const struct command *c = find_command(arguments[0]);
+
+    if (c == NULL)
+        return say_no_command(arguments[0]);
+    options_help(c, stdout);
+    return 0;
+}
+
+static int run_completions(const struct settings *s, int count, char **arguments)
+{
+    (void)s;
+    (void)count;
+    if (options_complete(arguments[0], stdout) == 0)
+        return 0;
+    return say_usage("completions: '%s' is no shell known here; choose from bash, zsh, fish",
+                     arguments[0]);
+}
+
+int main(int count, char **arguments)
+{
+    struct settings settings;
+    const char *name = count > 1 ? arguments[1] : NULL;
+    const struct command *command;
+    int operands = 0, status;
+
+    guard_standard_streams();
+    /* A reader that goes away shows as an error of write(), which ends things in order. */
+    signal(SIGPIPE, SIG_IGN);
+    if (name == NULL)
+        return say_usage("no command given; 'voicestand help' lists them");
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    command = find_command(name);
+    if (command == NULL)
+        return say_no_command(name);
+
+    settings_init(&settings);
+    status = options_parse(command, count - 2, arguments + 2, &settings, &operands);
+    if (status != 0)
+        return status;
+    if (settings.help) {
+        options_help(command, stdout);
+        return finish_stdout(0);
+    }
+    return finish_stdout(command->run(&settings, operands, arguments + 2));
+}
