@@ -188,11 +188,11 @@ static int start_source(struct vs__live *live)
 {
     struct vs_pipeline *p = live->p;
     static const char name[] = "vs-capture";
-    struct vs_capture_sink sink = {live, on_push, on_state, on_end};
 
     if (p->source->read)
         return vs__thread_start(&live->capture, name, capture_body, live);
-    return p->source->start(p->capture.state, &sink);
+    live->sink = (struct vs_capture_sink){live, on_push, on_state, on_end};
+    return p->source->start(p->capture.state, &live->sink);
 }
 
 static int start_threads(struct vs__live *live)

@@ -44,6 +44,7 @@ struct vs__note {
 struct vs__live {
     struct vs_pipeline *p;
     struct vs__thread capture, worker, text, output;
+    struct vs_capture_sink sink; /**< of a source that pushes, until it was stopped */
 
     struct vs__signal work; /**< worker: audio, or something came back */
     struct vs__signal out;  /**< output thread */
