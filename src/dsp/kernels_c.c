@@ -103,14 +103,24 @@ float vs__energy_c(const float *x, size_t n)
     return vs__dot_c(x, x, n);
 }
 
+static float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 float vs__peak_c(const float *x, size_t n)
 {
-    float most = 0;
-    for (size_t i = 0; i < n; i++) {
-        float size = fabsf(x[i]);
-        most = size > most ? size : most;
-    }
-    return most;
+    float most[LANES] = {0};
+    size_t i = 0;
+    /* Comparing with what is not a number is false, so that it never becomes the largest. */
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            most[k] = larger(fabsf(x[i + k]), most[k]);
+    for (; i < n; i++)
+        most[0] = larger(fabsf(x[i]), most[0]);
+    for (size_t k = 1; k < LANES; k++)
+        most[0] = larger(most[k], most[0]);
+    return most[0];
 }
 
 void vs__multiply_c(float *dst, const float *a, const float *b, size_t n)

@@ -63,24 +63,22 @@ static double bessel_i0(double x)
 }
 
 /* One filter: the prototype at the times k - half + 1 - shift, in input frames; sums to 1. */
-static void design(float *dst, uint32_t taps, double shift, double cutoff, double beta)
+static void design(float *dst, double *scratch, uint32_t taps, double shift, double cutoff,
+                   double beta)
 {
     const double pi = 3.14159265358979323846;
-    double half = taps / 2.0, scale = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        double sum = 0;
-        for (uint32_t k = 0; k < taps; k++) {
-            double t = (double)k - half + 1 - shift, ratio = t / half, value = 0;
-            if (fabs(ratio) < 1) {
-                double sinc = t == 0 ? 2 * cutoff : sin(2 * pi * cutoff * t) / (pi * t);
-                value = sinc * bessel_i0(beta * sqrt(1 - ratio * ratio));
-            }
-            sum += value;
-            if (pass)
-                dst[k] = (float)(value * scale);
+    double half = taps / 2.0, sum = 0;
+    for (uint32_t k = 0; k < taps; k++) {
+        double t = (double)k - half + 1 - shift, ratio = t / half;
+        scratch[k] = 0;
+        if (fabs(ratio) < 1) {
+            double sinc = t == 0 ? 2 * cutoff : sin(2 * pi * cutoff * t) / (pi * t);
+            scratch[k] = sinc * bessel_i0(beta * sqrt(1 - ratio * ratio));
         }
-        scale = 1 / sum;
+        sum += scratch[k];
     }
+    for (uint32_t k = 0; k < taps; k++)
+        dst[k] = (float)(scratch[k] / sum);
 }
 
 static int make_filters(struct vs_resampler *r, const struct shape *shape, double lower)
@@ -88,13 +86,17 @@ static int make_filters(struct vs_resampler *r, const struct shape *shape, doubl
     double beta = 0.1102 * (shape->attenuation_db - 8.7);
     uint32_t count = r->table + (r->interpolated ? 3 : 0);
     r->coefficients = vs__alloc((size_t)count * r->taps * sizeof(float));
-    if (!r->coefficients)
+    double *scratch = vs__alloc(r->taps * sizeof(double));
+    if (!r->coefficients || !scratch) {
+        vs__free(scratch);
         return -ENOMEM;
+    }
     for (uint32_t i = 0; i < count; i++) {
         double at = (double)i - (r->interpolated ? 1 : 0);
-        design(r->coefficients + (size_t)i * r->taps, r->taps, at / r->table, shape->cutoff * lower,
-               beta);
+        design(r->coefficients + (size_t)i * r->taps, scratch, r->taps, at / r->table,
+               shape->cutoff * lower, beta);
     }
+    vs__free(scratch);
     return 0;
 }
 
