@@ -69,6 +69,7 @@ __attribute__((format(printf, 3, 4))) static void take_message(void *user, err_l
 
 static void take_messages(void)
 {
+    err_set_logfp(NULL); /* its list of settings goes there past the callback */
     err_set_callback(take_message, NULL);
 }
 
