@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* What every detector promises, for each of the built-in ones. */
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "vad/vad.h"
+
+#define HOPS  300
+#define GUARD 64
+
+static char trace_path[] = "/tmp/voicestand-trace-XXXXXX";
+static const struct vs_env silent;
+
+static const struct entry {
+    const struct vs_vad_ops *ops;
+    const char *argument;
+} entries[] = {
+    {&vs__vad_null, NULL},   {&vs__vad_null, "0.25"}, {&vs__vad_replay, trace_path},
+    {&vs__vad_energy, NULL}, {&vs__vad_native, NULL},
+};
+
+/* Counting: the linker sends the detectors' calls here. */
+static unsigned allocations;
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+void *__real_vs__alloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+void *__wrap_vs__alloc(size_t bytes);
+
+void *__wrap_malloc(size_t bytes)
+{
+    allocations++;
+    return __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    allocations++;
+    return __real_calloc(count, bytes);
+}
+
+void *__wrap_realloc(void *memory, size_t bytes)
+{
+    allocations++;
+    return __real_realloc(memory, bytes);
+}
+
+void *__wrap_vs__alloc(size_t bytes)
+{
+    allocations++;
+    return __real_vs__alloc(bytes);
+}
+
+/* instances --------------------------------------------------------------------------------- */
+
+struct instance {
+    const struct entry *entry;
+    unsigned char *state;
+    struct vs_vad_shape shape;
+};
+
+static int try_open(struct instance *i, const struct entry *entry)
+{
+    struct vs_vad_params params = {
+        .size = sizeof(params), .env = &silent, .argument = entry->argument};
+
+    i->entry = entry;
+    i->shape = (struct vs_vad_shape){.size = sizeof(i->shape)};
+    i->state = vs__alloc(entry->ops->state_size + GUARD);
+    assert_non_null(i->state);
+    memset(i->state + entry->ops->state_size, 0xA5, GUARD);
+    return entry->ops->open(i->state, &params, &i->shape);
+}
+
+static struct instance open_instance(const struct entry *entry)
+{
+    struct instance i;
+
+    assert_int_equal(try_open(&i, entry), 0);
+    return i;
+}
+
+static void close_instance(struct instance *i)
+{
+    i->entry->ops->close(i->state);
+    for (size_t k = 0; k < GUARD; k++)
+        assert_int_equal(i->state[i->entry->ops->state_size + k], 0xA5);
+    vs__free(i->state);
+    i->state = NULL;
+}
+
+static float infer(struct instance *i, const float *block)
+{
+    float p = -1.0f;
+
+    assert_int_equal(i->entry->ops->infer(i->state, block, &p), 0);
+    assert_true(p >= 0.0f && p <= 1.0f);
+    return p;
+}
+
+/* sounds ------------------------------------------------------------------------------------ */
+
+enum sound { SILENCE, NOISE, QUIET, SQUARE, VOICE, ABSURD, INFINITE, DENORMAL, SOUNDS };
+
+static float draw(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)((double)(*seed >> 40) / (1 << 23) - 1.0);
+}
+
+static float sample(enum sound sound, size_t n, uint64_t *seed)
+{
+    float t = (float)(n % 16000) / 16000.0f;
+
+    switch (sound) {
+    case NOISE:
+        return 0.3f * draw(seed);
+    case QUIET:
+        return 1e-4f * draw(seed);
+    case SQUARE:
+        return n / 40 % 2 ? 1.0f : -1.0f;
+    case VOICE: /* pulses of 125 Hz that come and go */
+        return (n % 128 < 6 ? 0.5f : -0.02f) * (0.5f - 0.5f * cosf(25.0f * t)) + 1e-3f * draw(seed);
+    case ABSURD:
+        return n % 3 ? FLT_MAX : -FLT_MAX;
+    case INFINITE:
+        return n % 5 ? draw(seed) : n % 2 ? INFINITY : NAN;
+    case DENORMAL:
+        return n % 2 ? 1e-40f : -1e-40f;
+    default:
+        return 0.0f;
+    }
+}
+
+static void make_block(enum sound sound, size_t hop, uint32_t frames, uint64_t *seed, float *ret)
+{
+    for (size_t k = 0; k < frames; k++)
+        ret[k] = sample(sound, hop * frames + k, seed);
+}
+
+static void run_sound(struct instance *i, enum sound sound, size_t hops, float *ret)
+{
+    float block[4096];
+    uint64_t seed = 7 + (uint64_t)sound;
+
+    for (size_t h = 0; h < hops; h++) {
+        float p;
+
+        make_block(sound, h, i->shape.block_frames, &seed, block);
+        p = infer(i, block);
+        if (ret != NULL)
+            ret[h] = p;
+    }
+}
+
+/* the promises ------------------------------------------------------------------------------ */
+
+static void test_table(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        const struct vs_vad_ops *ops = entries[e].ops;
+
+        assert_int_equal(ops->abi, VS_BACKEND_ABI);
+        assert_true(ops->name != NULL && *ops->name != '\0');
+        assert_true(ops->description != NULL && *ops->description != '\0');
+        assert_true(ops->state_size > 0 && ops->state_size < 1 << 20);
+        assert_true(ops->open && ops->infer && ops->reset && ops->close);
+    }
+}
+
+static void test_shape(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance i = open_instance(&entries[e]);
+
+        assert_in_range(i.shape.block_frames, 1, 4096);
+        assert_in_range(i.shape.latency_frames, 0, VS_HOP_FRAMES);
+        assert_non_null(i.shape.device);
+        close_instance(&i);
+    }
+}
+
+static void test_no_memory(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        int status = -1;
+
+        for (uint32_t n = 1; status != 0; n++) {
+            struct instance i;
+
+            assert_true(n < 20);
+            vs__alloc_fail_after(n + 1); /* the first is the state itself */
+            status = try_open(&i, &entries[e]);
+            vs__alloc_fail_after(0);
+            assert_true(status == 0 || status == -ENOMEM);
+            close_instance(&i);
+        }
+    }
+}
+
+static void test_close_twice(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance i = open_instance(&entries[e]);
+
+        entries[e].ops->close(i.state);
+        close_instance(&i);
+    }
+}
+
+static void test_range(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance i = open_instance(&entries[e]);
+
+        for (int sound = 0; sound < SOUNDS; sound++)
+            run_sound(&i, (enum sound)sound, HOPS, NULL); /* also after what came before */
+        close_instance(&i);
+    }
+}
+
+static void test_recovers(void **state)
+{
+    static float after[HOPS];
+
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance i = open_instance(&entries[e]);
+
+        run_sound(&i, INFINITE, HOPS, NULL);
+        run_sound(&i, ABSURD, HOPS, NULL);
+        run_sound(&i, SILENCE, HOPS, after);
+        if (entries[e].ops == &vs__vad_energy || entries[e].ops == &vs__vad_native)
+            assert_true(after[HOPS - 1] < 0.05f);
+        close_instance(&i);
+    }
+}
+
+static void test_reset(void **state)
+{
+    static float fresh[HOPS], again[HOPS];
+
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance a = open_instance(&entries[e]), b = open_instance(&entries[e]);
+
+        run_sound(&a, NOISE, 100, NULL);
+        run_sound(&a, ABSURD, 3, NULL);
+        entries[e].ops->reset(a.state);
+        run_sound(&a, VOICE, HOPS, again);
+        run_sound(&b, VOICE, HOPS, fresh);
+        assert_memory_equal(fresh, again, sizeof(fresh));
+        close_instance(&a);
+        close_instance(&b);
+    }
+}
+
+static void test_independent(void **state)
+{
+    static float alone[HOPS];
+    float voice[4096], noise[4096];
+
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance a = open_instance(&entries[e]), b = open_instance(&entries[e]);
+        uint64_t seed_voice = 7 + VOICE, seed_noise = 99;
+
+        run_sound(&a, VOICE, HOPS, alone);
+        entries[e].ops->reset(a.state);
+        for (size_t h = 0; h < HOPS; h++) {
+            float p;
+
+            make_block(VOICE, h, a.shape.block_frames, &seed_voice, voice);
+            make_block(NOISE, h, b.shape.block_frames, &seed_noise, noise);
+            infer(&b, noise);
+            p = infer(&a, voice);
+            assert_memory_equal(&p, &alone[h], sizeof(p));
+        }
+        close_instance(&a);
+        close_instance(&b);
+    }
+}
+
+static void test_no_allocation(void **state)
+{
+    for (size_t e = 0; e < VS__COUNT(entries); e++) {
+        struct instance i = open_instance(&entries[e]);
+        float block[4096];
+        uint64_t seed = 5;
+
+        make_block(VOICE, 0, i.shape.block_frames, &seed, block);
+        allocations = 0;
+        vs__rt_enter();
+        for (size_t h = 0; h < HOPS; h++) {
+            float p;
+            int status = entries[e].ops->infer(i.state, block, &p);
+
+            if (status != 0)
+                break;
+        }
+        entries[e].ops->reset(i.state);
+        vs__rt_leave();
+        assert_int_equal(allocations, 0);
+        vs__free(vs__alloc(1));
+        assert_int_equal(allocations, 1); /* the counter counts */
+        close_instance(&i);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+static int write_trace(void **state)
+{
+    int fd = mkstemp(trace_path);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (file == NULL)
+        return -1;
+    fprintf(file, "file,start_ms,end_ms,prob\n");
+    for (int i = 0; i < HOPS; i++)
+        fprintf(file, "a.wav,%d,%d,%.6f\n", i * 10, i * 10 + 10, (i % 97) / 97.0);
+    return fclose(file);
+}
+
+static int remove_trace(void **state)
+{
+    return unlink(trace_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),         cmocka_unit_test(test_shape),
+        cmocka_unit_test(test_no_memory),     cmocka_unit_test(test_close_twice),
+        cmocka_unit_test(test_range),         cmocka_unit_test(test_recovers),
+        cmocka_unit_test(test_reset),         cmocka_unit_test(test_independent),
+        cmocka_unit_test(test_no_allocation),
+    };
+
+    return cmocka_run_group_tests_name("vad contract", tests, write_trace, remove_trace);
+}
