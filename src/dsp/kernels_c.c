@@ -52,7 +52,7 @@ size_t vs__sanitize_c(float *x, size_t n)
         uint32_t exponent = bits >> 23 & 0xff;
         uint32_t nonsense = exponent >= VS__NONSENSE_EXPONENT;
         bad += nonsense;
-        bits = nonsense | (exponent == 0) ? 0 : bits;
+        bits = (nonsense | (exponent == 0)) ? 0 : bits;
         memcpy(x + i, &bits, sizeof(bits));
     }
     return bad;

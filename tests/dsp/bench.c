@@ -90,7 +90,7 @@ typedef void timed(const struct vs__dsp *d, float *const *memory, size_t n);
 static double time_call(timed *call, const struct vs__dsp *d, float *const *memory, size_t n)
 {
     const int calls = 2000;
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (int round = 0; round < ROUNDS; round++) {
         double start = now_ns();
         for (int i = 0; i < calls; i++)
@@ -142,9 +142,9 @@ static double time_resampler(const char *level, uint32_t in_hz, int quality, flo
     struct vs_resampler_config config = {sizeof(config), in_hz, 16000, quality, level};
     vs_resampler *r;
     if (vs_resampler_create(&config, &r))
-        return NAN;
+        return -1;
     const int blocks = 400;
-    double best = INFINITY;
+    double best = HUGE_VAL;
     for (int round = 0; round < ROUNDS; round++) {
         double start = now_ns();
         for (int i = 0; i < blocks; i++)
@@ -167,7 +167,7 @@ static void print_resamplers(float *const *memory)
             printf("%-6u q%d   ", (unsigned)rates[i], quality);
             for (size_t k = 0; k < LEVELS; k++) {
                 double us = time_resampler(levels[k], rates[i], quality, memory);
-                if (isnan(us))
+                if (us < 0)
                     printf("%18s", "-");
                 else
                     printf("%8.2f (%6.0fx)", us, 10000 / us);
@@ -190,7 +190,7 @@ static void print_stages(float *const *memory)
         vs_resampler_create(&config, &r))
         return;
     vs__highpass_init(&high, 16000, 80);
-    double path = INFINITY, transform = INFINITY, filter = INFINITY;
+    double path = HUGE_VAL, transform = HUGE_VAL, filter = HUGE_VAL;
     for (int round = 0; round < ROUNDS; round++) {
         double start = now_ns();
         for (int i = 0; i < 400; i++) {
