@@ -23,7 +23,8 @@ static struct {
     const struct vs_env *env;
     bool json;
     const char *area; /* heading last printed */
-    int devices;      /* that are real, seen by vs_devices_list() */
+    bool answers;     /* a server, or a card that may be read, is there */
+    int devices;      /* seen by vs_devices_list() */
 } doctor;
 
 /* One line: what was looked at, what was found, what the user can do (NULL = nothing). */
@@ -221,6 +222,7 @@ static void check_pipewire(void)
     snprintf(path, sizeof(path), "%s%s%s", remote[0] == '/' ? "" : folder,
              remote[0] == '/' ? "" : "/", remote);
     status = knock(path);
+    doctor.answers |= status == 0;
     if (status == 0)
         report("Audio", "PipeWire", OK, NULL, "answers at %s", path);
     else if (status == -EACCES || status == -EPERM)
@@ -243,19 +245,23 @@ static void check_alsa(void)
                "no card that records");
         return;
     }
-    if (access(found.gl_pathv[0], R_OK) == 0)
+    if (access(found.gl_pathv[0], R_OK) == 0) {
+        doctor.answers = true;
         report("Audio", "ALSA cards", OK, NULL, "%zu that record", found.gl_pathc);
-    else
+    } else {
         report("Audio", "ALSA cards", WARN,
                "sudo usermod -aG audio $USER, then log in again; not needed with PipeWire",
                "%s may not be read", found.gl_pathv[0]);
+    }
     globfree(&found);
 }
 
 static void visit_device(void *user, const struct vs_device *device)
 {
     (void)user;
-    if (strncmp(device->capture, "pipewire", 8) != 0 && strncmp(device->capture, "alsa", 4) != 0)
+    /* ALSA lists its plug-ins also where nothing stands behind them. */
+    if (strncmp(device->capture, "pipewire", 8) != 0 &&
+        (strncmp(device->capture, "alsa", 4) != 0 || !doctor.answers))
         return;
     doctor.devices++;
     report("Audio", device->is_default ? "default" : "device", OK, NULL, "%s: %s", device->capture,
@@ -293,7 +299,7 @@ static const char *find_fix(const char *name)
 
 static void visit_backend(void *user, const char *name, int status, const char *description)
 {
-    const char *area = user;
+    const char *area = *(const char **)user;
 
     if (status == 0)
         report(area, name, OK, NULL, "%s", description);
@@ -319,10 +325,9 @@ static void check_backends(void)
         {"capture", "Capture"}, {"vad", "Voice activity"}, {"stt", "Text engines"}};
 
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-        char area[32];
+        const char *area = stages[i][1];
 
-        snprintf(area, sizeof(area), "%s", stages[i][1]);
-        (void)!vs_backends_list(doctor.env, stages[i][0], visit_backend, area);
+        (void)!vs_backends_list(doctor.env, stages[i][0], visit_backend, &area);
     }
     check_models();
 }

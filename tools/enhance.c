@@ -120,6 +120,20 @@ static void say_level(const char *what, const struct level *l)
         say("%s: silence", what);
 }
 
+/* Audio that must have come in beyond an output frame before it can be computed, ms. */
+static double find_delay_ms(uint32_t rate_hz)
+{
+    struct vs_resampler_config config = {
+        .size = sizeof(config), .in_hz = rate_hz, .out_hz = VS_RATE_HZ};
+    vs_resampler *r = NULL;
+    double delay_ms = 0;
+
+    if (rate_hz != VS_RATE_HZ && vs_resampler_create(&config, &r) == 0)
+        delay_ms = 1e3 * vs_resampler_delay_frames(r) / rate_hz;
+    vs_resampler_destroy(r);
+    return delay_ms;
+}
+
 static void report(const struct settings *s, const char *out, const struct level *before,
                    const struct pass *pass, const struct vs_stats *stats)
 {
@@ -130,13 +144,15 @@ static void report(const struct settings *s, const char *out, const struct level
 
     if (s->quiet)
         return;
-    say("%s: %.2f s, 1 channel, %d Hz, from %u channels, %u Hz; delay 0 ms (taken out)", out,
-        audio_s, VS_RATE_HZ, stats->ledger.channels, stats->ledger.rate_hz);
+    say("%s: %.2f s, 1 channel, %d Hz, from %u %s, %u Hz", out, audio_s, VS_RATE_HZ,
+        stats->ledger.channels, stats->ledger.channels == 1 ? "channel" : "channels",
+        stats->ledger.rate_hz);
     if (before->frames > 0)
         say_level("before", before);
     say_level(before->frames > 0 ? "after" : "level", &pass->level);
+    say("delay: %.2f ms live; in the file it is taken out", find_delay_ms(stats->ledger.rate_hz));
     if (wall_s > 0)
-        say("speed: %.0f x real time, %.3f ms for a hop of 10 ms", audio_s / wall_s, start_s);
+        say("speed: %.0f x real time", audio_s / wall_s);
     print_ledger(&stats->ledger);
 }
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -334,6 +335,14 @@ static int run_pipeline(struct run *r, vs_pipeline *p)
     return status;
 }
 
+/* A pipe, a device: what cannot be read as a file. */
+static bool is_special(const char *name)
+{
+    struct stat about;
+
+    return strcmp(name, "-") != 0 && stat(name, &about) == 0 && !S_ISREG(about.st_mode);
+}
+
 static void run_job(struct slot *slot, size_t index)
 {
     struct job *job = &batch.config->jobs[index];
@@ -348,7 +357,7 @@ static void run_job(struct slot *slot, size_t index)
     if (status == 0) {
         status = create_pipeline(&r, &p);
         if (status < 0 && r.output != NULL)
-            vs_output_error(r.output, job->name, status, vs_strerror(status));
+            vs_output_error(r.output, job->name, status, sentences_first(&r.words, status));
         if (status == 0)
             status = open_own(&r);
         if (status == 0)
@@ -357,7 +366,8 @@ static void run_job(struct slot *slot, size_t index)
     if (status < 0 && !is_over())
         sentences_explain(&r.words, status);
     if (atomic_load(&batch.interrupted) == 0)
-        job->status = status_of(status);
+        job->status =
+            is_special(job->name) && status == -EINVAL ? EXIT_STATUS_NO_INPUT : status_of(status);
     vs_pipeline_destroy(p);
     /* A damaged file keeps what was read before the damage. */
     close_outputs(&r, p != NULL && !is_over());
@@ -491,13 +501,16 @@ static void print_totals(void)
     const struct totals *t = &batch.totals;
     double wall_s = (double)(now_ns() - batch.start_ns) / 1e9;
 
-    if (s->quiet)
+    if (t->files == 0)
         return;
-    say("%llu %s, %.1f s of audio in %.2f s (%.0f x real time), %llu segments, %.0f %% speech",
-        (unsigned long long)t->files, t->files == 1 ? "file" : "files", t->audio_s, wall_s,
-        wall_s > 0 ? t->audio_s / wall_s : 0.0, (unsigned long long)t->stats.segments,
-        t->stats.hops > 0 ? 100.0 * (double)t->stats.speech_hops / (double)t->stats.hops : 0.0);
-    print_ledger(&t->stats.ledger);
+    if (!s->quiet) {
+        say("%llu %s, %.1f s of audio in %.2f s (%.0f x real time), %llu %s, %.0f %% speech",
+            (unsigned long long)t->files, t->files == 1 ? "file" : "files", t->audio_s, wall_s,
+            wall_s > 0 ? t->audio_s / wall_s : 0.0, (unsigned long long)t->stats.segments,
+            t->stats.segments == 1 ? "segment" : "segments",
+            t->stats.hops > 0 ? 100.0 * (double)t->stats.speech_hops / (double)t->stats.hops : 0.0);
+        print_ledger(&t->stats.ledger);
+    }
     if (s->stats)
         print_latency(&t->stats, t->files == 1 ? "" : ", highest of all files");
 }

@@ -154,8 +154,14 @@ static void write_sentence(void *user, int level, const char *topic, const char 
 
     if (level <= VS_LOG_WARNING)
         atomic_fetch_add(&s->said, 1);
-    if (level == VS_LOG_ERROR && atomic_fetch_add(&s->errors, 1) > 0 && !verbose)
-        return;
+    if (level == VS_LOG_ERROR) {
+        bool is_first = atomic_fetch_add(&s->errors, 1) == 0;
+
+        if (is_first)
+            snprintf(s->first, sizeof(s->first), "%s", message);
+        else if (!verbose)
+            return;
+    }
     if (level > (s->settings->quiet ? VS_LOG_ERROR : VS_LOG_WARNING + verbose))
         return;
     if (verbose > 1)
@@ -172,6 +178,7 @@ void sentences_init(struct sentences *s, const struct settings *settings, const 
     s->name = name;
     atomic_init(&s->errors, 0);
     atomic_init(&s->said, 0);
+    s->first[0] = '\0';
 }
 
 void sentences_env(struct sentences *s, const struct settings *settings, struct vs_env *ret)
@@ -181,6 +188,11 @@ void sentences_env(struct sentences *s, const struct settings *settings, struct 
         .module_dir = getenv("VOICESTAND_MODULE_DIR"),
         .cpu = settings->cpu,
     };
+}
+
+const char *sentences_first(const struct sentences *s, int error)
+{
+    return s->first[0] != '\0' ? s->first : vs_strerror(error);
 }
 
 void sentences_explain(struct sentences *s, int error)

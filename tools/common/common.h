@@ -47,11 +47,14 @@ struct sentences {
     const char *name; /* what a sentence must name; put before it where it does not. May be NULL */
     atomic_uint errors; /* of VS_LOG_ERROR so far; only the first is printed, unless --verbose */
     atomic_uint said;   /* errors and warnings so far */
+    char first[512];    /* the first error; for the thread that asked, after the call */
 };
 
 void sentences_init(struct sentences *s, const struct settings *settings, const char *name);
 /** Environment for the library: log to `s`, modules by VOICESTAND_MODULE_DIR, kernels by --cpu. */
 void sentences_env(struct sentences *s, const struct settings *settings, struct vs_env *ret);
+/** What the library said to a failure of the call that returned `error`. */
+const char *sentences_first(const struct sentences *s, int error);
 /** After a failure: say why, unless a sentence was printed already. */
 void sentences_explain(struct sentences *s, int error);
 

@@ -57,11 +57,11 @@ static const char *const capture_names[] = {
         .none = 1, .kind = OPTION_NUMBER                                                           \
     }
 
-/* clang-format off */
 static const struct option detect[] = {
     TEXT(0, "vad", "NAME[:ARG]", vad, "detector: native, energy, replay:TRACE.csv, null [native]",
          .choices = vad_names),
-    REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]", .none = 0),
+    REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
+         .none = 0),
     REAL("threshold-off", "P", threshold_off, 0.001, 1,
          "inside a segment, below it a hop is silence [threshold - 0.15]", .none = 0),
     TIME("onset-ms", onset_ms, "speech that must be gathered to open a segment [50]"),
@@ -81,10 +81,10 @@ static const struct option signal_path[] = {
          .choices = cpu_names),
     {0}};
 
-static const struct option text[] = {
-    TEXT(0, "stt", "NAME[:ARG]", stt, "text engine: pocketsphinx, exec:COMMAND, null",
-         .choices = stt_names),
-    {0}};
+static const struct option text[] = {TEXT(0, "stt", "NAME[:ARG]", stt,
+                                          "text engine: pocketsphinx, exec:COMMAND, null",
+                                          .choices = stt_names),
+                                     {0}};
 
 static const struct option input[] = {
     FLAG(0, "raw", raw, "standard input is samples without a header; needs --rate"),
@@ -124,15 +124,13 @@ static const struct option files[] = {
     {0}};
 
 static const struct option format[] = {
-    CHOICE('f', "format", "FORMAT", format, format_names, "text or jsonl [text]"),
-    {0}};
+    CHOICE('f', "format", "FORMAT", format, format_names, "text or jsonl [text]"), {0}};
 
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
     FLAG('h', "help", help, "show this help"),
     {0}};
-/* clang-format on */
 
 const struct option_group group_detect = {"Detection", detect};
 const struct option_group group_signal = {"Signal path", signal_path};
@@ -381,24 +379,22 @@ int options_parse(const struct command *command, int count, char **arguments, st
     return 0;
 }
 
-/* Words of `text`, folded to 80 columns, continued at `indent`; the first line stands at `at`. */
+/* Words folded to 80 columns, continued at `indent`; the first line stands at `at`. */
 static void print_folded(FILE *to, const char *words, int at, int indent)
 {
+    const char *between = "";
+
     while (*words != '\0') {
         int length = (int)strcspn(words, " ");
 
-        if (at + length > 79 && at > indent) {
+        if (at + (int)strlen(between) + length > 79) {
             fprintf(to, "\n%*s", indent, "");
             at = indent;
+            between = "";
         }
-        fprintf(to, "%.*s", length, words);
-        at += length;
-        words += length;
-        while (*words == ' ') {
-            words++;
-            if (at < 79)
-                fputc(' ', to), at++;
-        }
+        at += fprintf(to, "%s%.*s", between, length, words);
+        words += length + strspn(words + length, " ");
+        between = " ";
     }
     fputc('\n', to);
 }
