@@ -80,7 +80,8 @@ static void run_pipeline(const struct vs_vad_ops *vad, const struct vs_capture_o
                                         .on_event = record_event,
                                         .user = r};
     if (vs_pipeline_create(&config, &p) == 0 && vs_pipeline_start(p) == 0) {
-        (void)vs_pipeline_wait(p, 10000);
+        if (vs_pipeline_wait(p, 10000) != 0)
+            _exit(2);
         vs_pipeline_destroy(p);
     }
     if (r->ledger.residual != 0 || r->ledgers != 1)
