@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Formats of one line a segment or hop: RTTM, Audacity labels, CSV, traces. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "format.h"
 
@@ -65,7 +66,9 @@ static int put_csv(struct vs_output *o, const struct vs_output_source *source,
     fputc(',', f);
     vs__put_decimal(f, (double)e->probability, 4);
     fputc(',', f);
-    vs__put_decimal(f, (double)e->level_db, 2);
+    if (isfinite(e->level_db)) { /* silence has no level: an empty field */
+        vs__put_decimal(f, (double)e->level_db, 2);
+    }
     fprintf(f, ",%d,", e->flags & VS_EVENT_SPLIT ? 1 : 0);
     vs__put_words(f, vs__label(e), VS__WORDS_CSV);
     fputc('\n', f);

@@ -50,7 +50,7 @@ static const char *replace(enum vs__words how, const unsigned char *at)
     case VS__WORDS_VTT:
         return *at == '&' ? "&amp;" : *at == '<' ? "&lt;" : *at == '>' ? "&gt;" : NULL;
     case VS__WORDS_SRT:
-        return *at == '-' && at[1] == '-' && at[2] == '>' ? " " : NULL; /* leaves "->" */
+        return *at == '-' && at[1] == '-' && at[2] == '>' ? "" : NULL; /* leaves "->" */
     case VS__WORDS_PLAIN:
     case VS__WORDS_ID:
         break;
