@@ -28,9 +28,10 @@ static const struct entry entries[] = {
     {"pipe", VS__KIND_CAPTURE, &vs__capture_pipe, NULL},
     {"pipewire", VS__KIND_CAPTURE, NULL, "pipewire"},
     {"alsa", VS__KIND_CAPTURE, NULL, "alsa"},
-    {"null", VS__KIND_VAD, &vs__vad_null, NULL},
-    {"replay", VS__KIND_VAD, &vs__vad_replay, NULL},
+    {"native", VS__KIND_VAD, &vs__vad_native, NULL},
     {"energy", VS__KIND_VAD, &vs__vad_energy, NULL},
+    {"replay", VS__KIND_VAD, &vs__vad_replay, NULL},
+    {"null", VS__KIND_VAD, &vs__vad_null, NULL},
     {"null", VS__KIND_STT, &vs__stt_null, NULL},
     {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
@@ -208,7 +209,7 @@ int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_op
                 rc == -EINVAL ? "no such level" : "this machine cannot run them");
         return rc;
     }
-    rc = vs__backend_find(b, VS__KIND_VAD, name && *name ? name : "energy", ops, env);
+    rc = vs__backend_find(b, VS__KIND_VAD, name && *name ? name : "native", ops, env);
     if (rc < 0)
         return rc;
     const struct vs_vad_ops *found = b->ops;
