@@ -139,8 +139,6 @@ static void report(const struct settings *s, const char *out, const struct level
 {
     double audio_s = (double)pass->level.frames / VS_RATE_HZ;
     double wall_s = (double)stats->elapsed_ns / 1e9;
-    double start_s =
-        stats->stage[VS_STAGE_DSP].count > 0 ? (double)stats->stage[VS_STAGE_DSP].p50_ns / 1e6 : 0;
 
     if (s->quiet)
         return;

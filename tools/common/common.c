@@ -138,6 +138,8 @@ int finish_stdout(int status)
 {
     int failed;
 
+    if (status == EXIT_STATUS_OUTPUT)
+        return status; /* it was said */
     errno = 0;
     failed = ferror(stdout) | fflush(stdout);
     if (!failed)
@@ -149,8 +151,10 @@ int finish_stdout(int status)
 
 static void write_sentence(void *user, int level, const char *topic, const char *message)
 {
+    static atomic_bool output_failed;
     struct sentences *s = user;
     int verbose = s->settings->verbose;
+    bool is_output = strcmp(topic, "output") == 0;
 
     if (level <= VS_LOG_WARNING)
         atomic_fetch_add(&s->said, 1);
@@ -162,11 +166,14 @@ static void write_sentence(void *user, int level, const char *topic, const char 
         else if (!verbose)
             return;
     }
+    /* A full disk fails for all threads at once, and is said once. */
+    if (level == VS_LOG_ERROR && is_output && atomic_exchange(&output_failed, true) && !verbose)
+        return;
     if (level > (s->settings->quiet ? VS_LOG_ERROR : VS_LOG_WARNING + verbose))
         return;
     if (verbose > 1)
         say("[%s] %s", topic, message);
-    else if (s->name != NULL && strstr(message, s->name) == NULL)
+    else if (s->name != NULL && !is_output && strstr(message, s->name) == NULL)
         say("%s: %s", s->name, message);
     else
         say("%s", message);
