@@ -22,15 +22,21 @@
 /* A stream also stops for a moment when it is renegotiated: only then is it worth a sentence. */
 #define GONE_MS 250
 
+/* Cycles in a row in which a clock may stand still: once is a late reading of it, often is a clock
+   that does not count, as that of a driver in a client of 0.3. */
+#define STILL_MAX 8
+
 /* Where the stream stands in time. Of the audio thread alone. */
 struct track {
     struct spa_io_position *graph; /* shared with the server; NULL = none */
     uint64_t position;             /* of the next frame of the stream */
-    uint64_t clock_last;           /* position of the graph's clock in the last cycle */
-    uint64_t clock_next;           /* and what it is in the next if nothing is lost */
-    int64_t next_ns;               /* when that begins */
-    uint32_t clock_id;
-    uint32_t generation; /* that `clock_next` belongs to */
+    uint64_t ref_position;         /* where the stream stood */
+    uint64_t ref_clock;            /* when the graph's clock stood here */
+    uint64_t last_clock;           /* the clock in the cycle before */
+    int64_t next_ns;               /* when the next cycle begins if none is lost */
+    uint32_t clock_id, clock_hz;
+    uint32_t generation; /* that all this belongs to */
+    uint32_t still;      /* cycles in which the clock stood */
     bool is_known;       /* there was a cycle */
 };
 
@@ -65,25 +71,40 @@ static uint64_t frames_in(int64_t span_ns, uint32_t rate_hz)
            (uint64_t)span_ns % 1000000000 * rate_hz / 1000000000;
 }
 
-/* Frames that were lost before this cycle. `*ret_estimated` says that only time told. */
+/* Frames by which the stream may lag its clock without a loss: half a cycle, and what a resampler
+   on the way holds back. */
+static uint64_t tolerance(const struct pipewire_source *s, const struct spa_io_clock *clock,
+                          uint32_t clock_hz)
+{
+    uint64_t half = clock->duration * s->rate_hz / clock_hz / 2;
+    return clock_hz == s->rate_hz ? half : VS__MAX(half, s->rate_hz / 500);
+}
+
+/* Frames that were lost before this cycle. `*ret_estimated` says that only time told. The stream is
+   compared with the clock since the reference, not with the last cycle: a clock that was read a
+   cycle too late corrects itself. */
 static uint64_t count_lost(struct pipewire_source *s, const struct spa_io_clock *clock,
                            uint32_t clock_hz, uint32_t generation, bool *ret_estimated)
 {
     struct track *t = &s->track;
-    uint64_t lost, tolerated = (uint64_t)clock->duration * s->rate_hz / clock_hz / 2;
-    bool is_same = generation == t->generation && clock->id == t->clock_id;
-    if (!t->is_known || (is_same && clock->position == t->clock_next))
-        return 0;
-    if (is_same && clock->position > t->clock_next)
-        return (clock->position - t->clock_next) * s->rate_hz / clock_hz;
-    /* Another microphone, or a clock that does not count: a driver in a client of 0.3. Its jitter
-       is not a loss. */
-    if (is_same && clock->position == t->clock_last)
-        tolerated *= 2;
-    lost = frames_in((int64_t)clock->nsec - t->next_ns, s->rate_hz);
+    uint64_t lost = 0, tolerated = tolerance(s, clock, clock_hz);
+    if (t->is_known && generation == t->generation && clock->id == t->clock_id &&
+        clock_hz == t->clock_hz && clock->position >= t->last_clock) {
+        t->still = clock->position == t->last_clock ? t->still + 1 : 0;
+        if (t->still < STILL_MAX) {
+            uint64_t should =
+                t->ref_position + (clock->position - t->ref_clock) * s->rate_hz / clock_hz;
+            return should > t->position + tolerated ? should - t->position : 0;
+        }
+        tolerated *= 2; /* the jitter of such a driver */
+    }
+    if (t->is_known)
+        lost = frames_in((int64_t)clock->nsec - t->next_ns, s->rate_hz);
     if (lost <= tolerated)
-        return 0;
-    *ret_estimated = true;
+        lost = 0;
+    *ret_estimated = lost > 0;
+    t->ref_position = t->position + lost;
+    t->ref_clock = clock->position;
     return lost;
 }
 
@@ -115,8 +136,8 @@ static void stamp_cycle(struct pipewire_source *s, struct vs_capture_stamp *ret)
     t->is_known = true;
     t->generation = generation;
     t->clock_id = clock.id;
-    t->clock_last = clock.position;
-    t->clock_next = clock.position + clock.duration;
+    t->clock_hz = clock_hz;
+    t->last_clock = clock.position;
     t->next_ns = (int64_t)(clock.nsec + clock.duration * 1000000000 / clock_hz);
 }
 
