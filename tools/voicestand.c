@@ -34,11 +34,11 @@ const struct command commands[] = {
      "Writes the speech segments of each FILE; - is standard input, WAV or --raw. Files are done "
      "several at once and written in the order given. Files that cannot be read are named in one "
      "line each and the others are done.",
-     groups_segment, run_segment, VALUE_FILE, 1, 255},
+     groups_segment, run_segment, VALUE_FILE, 1, -1},
     {"transcribe", "FILE...", "turn the speech in audio files into text",
      "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
      "speech is given to the engine.",
-     groups_segment, run_transcribe, VALUE_FILE, 1, 255},
+     groups_segment, run_transcribe, VALUE_FILE, 1, -1},
     {"enhance", "IN OUT", "write what the signal path makes of a recording",
      "Runs IN (a file, or - for standard input) through the signal path and writes OUT, .wav or "
      ".flac: one channel, 16 kHz, high-passed. Says on standard error what changed.",

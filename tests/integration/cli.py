@@ -119,16 +119,22 @@ def main():
     failed = 0
     for number, function in enumerate(_cases, 1):
         name = function.__name__.replace('_', ' ')
+        start_s = time.monotonic()
         folder = tempfile.mkdtemp(prefix='voicestand-test-')
         try:
             function(folder)
             print('ok %d - %s' % (number, name))
+            if time.monotonic() - start_s > 2:
+                print('# it took %.1f s' % (time.monotonic() - start_s))
         except Skip as why:
             print('ok %d - %s # SKIP %s' % (number, name, why))
         except (AssertionError, subprocess.TimeoutExpired, OSError, ValueError, KeyError) as why:
             failed += 1
             print('not ok %d - %s' % (number, name))
-            print('# ' + ('%s: %s' % (type(why).__name__, why)).replace('\n', '\n# '))
+            text = '%s: %s' % (type(why).__name__, why)
+            if len(text) > 2000:
+                text = text[:1000] + ' [...] ' + text[-1000:]
+            print('# ' + text.replace('\n', '\n# '))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         sys.stdout.flush()

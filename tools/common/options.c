@@ -372,7 +372,7 @@ int options_parse(const struct command *command, int count, char **arguments, st
     if (!s->help && operands < command->min_arguments)
         return say_usage("%s: needs %s; see 'voicestand %s --help'", command->name,
                          command->arguments, command->name);
-    if (!s->help && operands > command->max_arguments)
+    if (!s->help && command->max_arguments >= 0 && operands > command->max_arguments)
         return say_usage("%s: '%s' is one argument too many; see 'voicestand %s --help'",
                          command->name, arguments[command->max_arguments], command->name);
     *ret_operands = operands;

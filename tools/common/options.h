@@ -66,8 +66,9 @@ struct command {
     const char *description;                  /* paragraph for --help */
     const struct option_group *const *groups; /* NULL-terminated */
     int (*run)(const struct settings *s, int count, char **arguments);
-    uint8_t takes; /* enum option_value: what its arguments are, for completions */
-    uint8_t min_arguments, max_arguments; /* 255 = any number */
+    uint8_t takes;     /* enum option_value: what its arguments are, for completions */
+    int min_arguments; /* and the most, negative = any number */
+    int max_arguments;
 };
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_detect, group_text,

@@ -132,8 +132,8 @@ static int content_scan(struct content *c, struct job *jobs, size_t count)
         const char *newline = memchr(c->data + at, '\n', c->length - at);
         size_t end = newline != NULL ? (size_t)(newline - c->data) + 1 : c->length;
 
-        /* Only the last line may be cut, and the first tells whether this is ours at all. */
-        if (newline == NULL && at > 0)
+        /* Only the last line may be cut. */
+        if (newline == NULL && c->data[at] == '{')
             break;
         status = scan_line(c, &now, at, end, jobs, count, taken);
         at = end;
