@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The pipewire source on a real server of its own: samples arrive unchanged, every lost one is
+# counted, and it survives the loss of the microphone and of the server. Speaks TAP.
+#   capture_pipewire.sh CAPTURE_DUMP PRIVATE_PIPEWIRE
+set -u -o pipefail
+
+dump=$1
+if [ -z "${PRIVATE_PIPEWIRE:-}" ]; then
+    timeout -k 5 110 "$2" "$0" "$dump"
+    status=$?
+    [ $status -ne 77 ] || echo '1..0 # SKIP PipeWire, WirePlumber or dbus is not installed'
+    [ $status -ne 77 ] || status=0
+    exit $status
+fi
+
+work=$(mktemp -d) || exit 1
+children=()
+end_all()
+{
+    for child in "${children[@]}"; do
+        kill "$child" 2>/dev/null
+    done
+    rm -rf "$work"
+}
+trap end_all EXIT
+trap 'exit 143' INT TERM HUP
+
+number=0
+report() # STATUS NAME
+{
+    number=$((number + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $number - $2"
+    else
+        echo "not ok $number - $2"
+        sed 's/^/# /' "$work/log"
+    fi
+}
+
+# Wait up to 10 s for a line in the log.
+await()
+{
+    for ((i = 0; i < 200; i++)); do
+        grep -q "$1" "$work/log" && return 0
+        sleep .05
+    done
+    return 1
+}
+
+# capture_dump in the background, its words in the log; back when it has opened.
+listen() # ARGUMENTS
+{
+    : >"$work/log"
+    "$dump" "$@" >"$work/log" 2>&1 &
+    listener=$!
+    children=("$listener")
+    await '^open'
+}
+
+finish()
+{
+    kill -INT "$listener" 2>/dev/null
+    wait "$listener"
+    children=()
+}
+
+# Delivered and lost frames together are the time that passed, to 60 ms.
+is_accounted() # RATE
+{
+    awk -v rate="$1" '/^end / {
+        for (i = 1; i <= NF; i++) { split($i, part, "="); value[part[1]] = part[2] }
+        off = (value["frames"] + value["lost"]) / rate - value["seconds"]
+        found = 1
+    }
+    END { exit !(found && off < 0.06 && off > -0.06) }' "$work/log"
+}
+
+echo '1..8'
+
+"$dump" pipewire >"$work/log" 2>&1
+grep -q '^device pipewire:test-mic default=1' "$work/log"
+report $? 'the microphone is listed as the default'
+
+# A loaded machine makes servers and players lose time: only what is called whole must be equal.
+python3 - "$work/a.wav" <<'END'
+import random, sys, wave
+random.seed(7)
+frames = random.randbytes(2 * 48000) + bytes(2 * (4800 + 1024 - (48000 + 4800) % 1024))
+with wave.open(sys.argv[1], "wb") as w:
+    w.setparams((1, 2, 48000, 0, "NONE", ""))
+    w.writeframes(frames)
+END
+status=1
+for ((try = 0; try < 5 && status; try++)); do
+    listen pipewire:test-mic "$work/out" 60 48000
+    feed "$work/a.wav"
+    finish
+    python3 - "$work/a.wav" "$work/out" >>"$work/log" <<'END'
+import array, sys, wave
+sent = array.array("h", wave.open(sys.argv[1]).readframes(10**6))[:48000]
+got = array.array("f", open(sys.argv[2], "rb").read())
+first = next((i for i, x in enumerate(got) if x != 0), 0) - next(i for i, x in enumerate(sent) if x)
+bad = [i for i, x in enumerate(sent) if first + i >= len(got) or got[first + i] * 32768 != x]
+print("samples that differ:", len(bad), "first:", bad[:1])
+sys.exit(len(bad) > 0)
+END
+    status=$?
+done
+report $status 'what is played into the microphone arrives unchanged'
+
+listen pipewire:test-mic,node.group=pipewire.freewheel "$work/out" 600 16000 1 100
+wait "$listener"
+grep -q '^end status=0 frames=96[0-9]* lost=0 ' "$work/log"
+report $? 'ten minutes flat out lose nothing'
+
+listen pipewire "$work/out" 60 16000
+sleep .5
+mic-remove
+await 'microphone gone'
+gone=$?
+mic-add
+await 'microphone back' && [ $gone -eq 0 ]
+report $? 'a microphone may go and come back'
+sleep .5
+server-stop
+await 'audio server gone'
+gone=$?
+server-start
+await 'audio server back' && [ $gone -eq 0 ]
+report $? 'the server may die and come back'
+sleep .5
+finish
+grep -q '^jump .* estimated' "$work/log" && is_accounted 16000
+report $? 'what was lost meanwhile is counted'
+
+"$dump" pipewire:no-such-mic "$work/out" 1 >"$work/log" 2>&1
+grep -q '^end status=-19 ' "$work/log" && grep -q 'no such microphone' "$work/log"
+report $? 'an unknown target is refused'
+
+server-stop
+"$dump" pipewire "$work/out" 1 >"$work/log" 2>&1
+grep -q '^end status=-112 ' "$work/log" && grep -q 'no PipeWire server' "$work/log"
+report $? 'no server is told in a sentence'
