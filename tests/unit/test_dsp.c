@@ -200,6 +200,13 @@ static void test_mono_not_finite(void **state)
     assert_int_equal(vs__mono_init(&m, best(), VS_FORMAT_F32, 1, 0), 0);
     assert_int_equal(vs__mono_process(&m, in, 200, out), 3);
     vs__mono_fini(&m);
+    /* more than one chunk: the counts add up */
+    static float many[3 * 2000], mean[2000];
+    for (size_t i = 0; i < 3 * 2000; i += 100)
+        many[i] = NAN;
+    assert_int_equal(vs__mono_init(&m, best(), VS_FORMAT_F32, 3, 0), 0);
+    assert_int_equal(vs__mono_process(&m, many, 2000, mean), 60);
+    vs__mono_fini(&m);
 }
 
 static void test_mono_errors(void **state)

@@ -211,7 +211,8 @@ static void test_pass_band(void **state)
     }
 }
 
-/* What lies above half the output rate may not fold back. */
+/* What lies above half the output rate may not fold back. At the output a tone and what it folds
+   to are one and the same, so it is the gain that tells. */
 static void test_stop_band(void **state)
 {
     static const double tones[] = {8810, 9003, 12001, 14009, 15913, 16107, 19005, 21501};
@@ -221,10 +222,13 @@ static void test_stop_band(void **state)
         if (hz < 44100)
             continue;
         vs_resampler *r = create(hz, 16000, quality);
-        for (size_t i = 0; i < VS__COUNT(tones); i++)
-            assert_true(measure(r, hz, tones[i]).rest_db < (quality ? -105 : -95));
+        for (size_t i = 0; i < VS__COUNT(tones); i++) {
+            struct tone t = measure(r, hz, tones[i]);
+            assert_true(t.gain_db < (quality ? -105 : -95));
+            assert_true(t.rest_db < (quality ? -105 : -95));
+        }
         if (quality)
-            assert_true(measure(r, hz, 8010).rest_db < -100);
+            assert_true(measure(r, hz, 8010).gain_db < -100);
         vs_resampler_destroy(r);
     }
 }
