@@ -15,6 +15,7 @@ import numpy as np
 
 RATE, HOP = 16000, 160
 SCENE_S = 20
+BLUR = .05          # noise on the numbers while training, in standard deviations
 LAG = 1            # hops by which a hop's numbers lag its end: the centre of the window
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -61,23 +62,36 @@ def hop_db(audio):
     return 10 * np.log10((frames ** 2).mean(axis=1) + 1e-10)
 
 
+def spread(mask, hops):
+    """True within `hops` of a true hop."""
+    return np.convolve(mask, np.ones(2 * hops + 1), 'same') > .5
+
+
+def sharpen(label, db):
+    """The alignment is good to 30-50 ms: its edges move to where the level says they are. Pauses
+    under 150 ms are speech; sound far from aligned speech is unknown."""
+    loud, quiet = np.percentile(db, 97), np.percentile(db, 8)
+    smooth = np.convolve(db, [.25, .5, .25], 'same')
+    active = smooth > max(quiet + 8, loud - 32)
+    near = spread(label == 1, 12)
+    speech = spread(active & near, 7)
+    speech = ~spread(~speech, 7)
+    out = np.where(speech, 1, np.where(label == -1, -1, 0)).astype(np.int8)
+    out[active & ~near] = -1
+    return out
+
+
 def load_speech(data, cache, rows):
-    """-> [(audio, label)]; hops whose level contradicts the alignment are unknown."""
+    """-> [(audio, label)] at a speech level of 0 dB"""
     out = []
     for row, audio in load_audio(data, cache, rows):
         labels = os.path.join(data, os.path.splitext(row['file'])[0] + '.csv')
         db = hop_db(audio)
         if not os.path.exists(labels) or len(db) < 20:
             continue
-        label = read_labels(labels, len(db))
-        loud, quiet = np.percentile(db, 97), np.percentile(db, 8)
-        if loud - quiet < 15:
+        if np.percentile(db, 97) - np.percentile(db, 8) < 15:
             continue
-        middle = max(quiet + 8, loud - 32)
-        smooth = np.convolve(db, [.25, .5, .25], 'same')
-        label[(label == 0) & (smooth > middle)] = -1
-        gap = np.convolve(smooth > middle, np.ones(15), 'same') == 0
-        label[(label == 1) & gap] = -1
+        label = sharpen(read_labels(labels, len(db)), db)
         active = db[label == 1]
         if len(active) == 0:
             continue
@@ -138,15 +152,28 @@ def make_noise(rng, pools, speech, n):
     return fill(rng, pools[kind], n)
 
 
+def stretch(rng, audio, marks):
+    """Another speaker: pitch and rate changed together."""
+    factor = rng.uniform(.85, 1.18)
+    hops = int(len(marks) / factor)
+    at = np.arange(hops * HOP) * factor
+    audio = np.interp(at, np.arange(len(audio)), audio).astype(np.float32)
+    return audio, marks[np.minimum((np.arange(hops) + .5) * factor, len(marks) - 1).astype(int)]
+
+
 def place_speech(rng, speech, n, label):
     out, at = np.zeros(n, np.float32), int(rng.uniform(0, 2.0) * RATE) // HOP * HOP
     while at < n - RATE // 2:
         audio, marks = speech[rng.integers(len(speech))]
         hops = int(min(len(marks), rng.uniform(1.5, 9) * 100, (n - at) // HOP))
         first = rng.integers(max(1, len(marks) - hops + 1))
-        gain = 10 ** (rng.normal(0, 3.5) / 20)
-        out[at:at + hops * HOP] = gain * audio[first * HOP:(first + hops) * HOP]
-        label[at // HOP:at // HOP + hops] = marks[first:first + hops]
+        part = audio[first * HOP:(first + hops) * HOP], marks[first:first + hops]
+        if rng.random() < .5:
+            part = stretch(rng, *part)
+            hops = min(len(part[1]), (n - at) // HOP)
+        gain = 10 ** (rng.normal(0, 4) / 20)
+        out[at:at + hops * HOP] = gain * part[0][:hops * HOP]
+        label[at // HOP:at // HOP + hops] = part[1][:hops]
         at += hops * HOP + int(rng.exponential(1.2) * 100) * HOP
     return out
 
@@ -185,7 +212,9 @@ def make_scene(seed, speech, pools, responses):
     x = np.zeros(n, np.float32)
     if rng.random() < .92:
         x = place_speech(rng, speech, n, label)
-        if rng.random() < .4:
+        if rng.random() < .5:
+            x = equalise(rng, x)
+        if rng.random() < .5:
             x = reverberate(rng, x, responses)
     if rng.random() < .92:
         noise = np.zeros(n, np.float32)
@@ -193,10 +222,10 @@ def make_scene(seed, speech, pools, responses):
             one = make_noise(rng, pools, speech, n)
             db = np.sort(hop_db(one))
             noise += one / 10 ** (np.mean(db[len(db) // 2:]) / 20)
-        x = x + noise * 10 ** (-rng.uniform(-3, 32) / 20)
+        x = x + noise * 10 ** (-rng.uniform(-4, 36) / 20)
     if rng.random() < .4:
         x = equalise(rng, x)
-    x = x * 10 ** (rng.uniform(-48, -10) / 20)
+    x = x * 10 ** (rng.uniform(-54, -10) / 20)
     if rng.random() < .1:                      # a muted microphone: digital silence
         at = rng.integers(n - 3 * RATE)
         x[at:at + 2 * RATE] = 0
@@ -261,7 +290,7 @@ def roc_auc(score, label):
     return (rank[label > .5].sum() - p * (p + 1) / 2) / (p * (len(label) - p))
 
 
-def train(x, y, x_dev, y_dev, epochs, hidden=(20, 8), batch=2048, rate=3e-3):
+def train(x, y, x_dev, y_dev, epochs, hidden=(24, 8), batch=2048, rate=3e-3):
     rng = np.random.default_rng(11)
     sizes = (x.shape[1],) + hidden + (1,)
     w = []
@@ -275,6 +304,7 @@ def train(x, y, x_dev, y_dev, epochs, hidden=(20, 8), batch=2048, rate=3e-3):
         order, loss = rng.permutation(len(x)), 0.0
         for at in range(0, len(x) - batch + 1, batch):
             xb, yb = x[order[at:at + batch]], y[order[at:at + batch], None]
+            xb = xb + BLUR * rng.standard_normal(xb.shape, np.float32)
             a, b, z = forward(w, xb)
             p = 1 / (1 + np.exp(-z))
             loss += float(np.mean(np.logaddexp(0, z) - yb * z))
@@ -286,7 +316,7 @@ def train(x, y, x_dev, y_dev, epochs, hidden=(20, 8), batch=2048, rate=3e-3):
             step = rate * min(1, t / 100) * (.02 + .98 * .5 * (1 + np.cos(np.pi * t / steps)))
             for i, g in enumerate(grads):
                 if w[i].ndim == 2:
-                    g = g + 1e-5 * w[i]
+                    g = g + 2e-5 * w[i]
                 m[i] += .1 * (g - m[i])
                 v[i] += .001 * (g * g - v[i])
                 w[i] -= (step * (m[i] / (1 - .9 ** t)) /
