@@ -54,8 +54,8 @@ static void test_decimals(void **state)
     CHECK_TEXT(vs__put_decimal(f, (double)0.1f, 4), "0.1");
     CHECK_TEXT(vs__put_decimal(f, -23.456, 2), "-23.46");
     CHECK_TEXT(vs__put_decimal(f, -0.001, 2), "0.0");
-    CHECK_TEXT(vs__put_decimal(f, -INFINITY, 2), "null");
-    CHECK_TEXT(vs__put_decimal(f, NAN, 2), "null");
+    CHECK_TEXT(vs__put_decimal(f, (double)-INFINITY, 2), "null");
+    CHECK_TEXT(vs__put_decimal(f, (double)NAN, 2), "null");
 }
 
 /* A German comma must not get into a number. */
@@ -397,7 +397,8 @@ static void test_bad_ledgers(void **state)
         {GAP(1, 2, 10000, "ring_full") LEDGER_LINE(30000, 29000, 1000, 1, 0),
          "its gaps have 10000"},
         {LEDGER_LINE(30000, 20000, 10000, 0, 0), "its gaps have 0"},
-        {GAP(1, 2, 10000, "ring_full") LEDGER_LINE(30000, 20000, 10000, 2, 0), "knows 2 gaps"},
+        {GAP(1, 2, 10000, "ring_full") LEDGER_LINE(30000, 20000, 10000, 0, 0), "knows 0 gaps"},
+        {LEDGER_LINE(30000, 30000, 0, 2, 0), "knows 2 gaps"},
         {GAP(1, 2, 9, "ring_full") LEDGER_LINE(30000, 20000, 10000, 1, 0), "1: a gap of 10000"},
         {GAP(1, 2, 10000, "moon") LEDGER_LINE(30000, 20000, 10000, 1, 0), "unknown cause 'moon'"},
         {GAP(1, 2, 10000, "at_stop") LEDGER_LINE(30000, 30000, 0, 1, 0), "says nothing of at_stop"},
@@ -439,6 +440,12 @@ static void test_what_is_no_ledger(void **state)
     assert_int_equal(check_text("RIFF....WAVE", &report), -EBADMSG);
     /* lost events explain lost gaps; a file that could not be opened has no ledger */
     assert_int_equal(check_text(LEDGER_LINE(30000, 20000, 10000, 1, 5), &report), 0);
+    /* so does an abort, which discards what was queued */
+    assert_int_equal(check_text("{\"event\":\"ledger\",\"captured\":9,\"delivered\":4,\"dropped\":"
+                                "{\"ring_full\":2,\"at_stop\":3},\"gaps\":1,\"residual\":0,"
+                                "\"events_dropped\":0}\n",
+                                &report),
+                     0);
     assert_int_equal(
         check_text("{\"event\":\"error\",\"file\":\"x\",\"status\":-2,\"message\":\"no\"}\n",
                    &report),
