@@ -10,30 +10,31 @@
 #include <voicestand/dsp.h>
 
 /* X(return, name, (arguments)) */
-#define VS__KERNELS(X)                                                                             \
-    /* dst[i] = src[i] / 2^15 */                                                                   \
-    X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                \
-    /* packed 3-byte little endian; dst[i] = src[i] / 2^23 */                                      \
-    X(void, s24_to_f32, (float *dst, const uint8_t *src, size_t n))                                \
-    /* dst[i] = src[i] / 2^31 */                                                                   \
-    X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                \
-    /* round to nearest even, clamp to full scale */                                               \
-    X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                               \
-    /* NaN and infinities become 0, denormals too; returns how many were not finite */             \
-    X(size_t, sanitize, (float *x, size_t n))                                                      \
-    /* mean of `channels` interleaved channels, `n` frames */                                      \
-    X(void, downmix, (float *dst, const float *src, size_t n, size_t channels))                    \
-    /* one channel of interleaved audio */                                                         \
-    X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))       \
-    /* sum of a[i] * b[i] */                                                                       \
-    X(float, dot, (const float *a, const float *b, size_t n))                                      \
-    /* sum of x[i]^2 */                                                                            \
-    X(float, energy, (const float *x, size_t n))                                                   \
-    /* largest |x[i]| */                                                                           \
-    X(float, peak, (const float *x, size_t n))                                                     \
-    /* dst[i] = a[i] * b[i] */                                                                     \
-    X(void, multiply, (float *dst, const float *a, const float *b, size_t n))                      \
-    /* power of interleaved complex: dst[i] = re^2 + im^2, n complex */                            \
+#define VS__KERNELS(X)                                                                               \
+    /* dst[i] = src[i] / 2^15 */                                                                     \
+    X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                  \
+    /* packed 3-byte little endian; dst[i] = src[i] / 2^23 */                                        \
+    X(void, s24_to_f32, (float *dst, const uint8_t *src, size_t n))                                  \
+    /* dst[i] = src[i] / 2^31 */                                                                     \
+    X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                  \
+    /* round to nearest even, clamp to full scale; NaN gives 0 */                                    \
+    X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                                 \
+    /* NaN, infinities and magnitudes from 2^40 on (nonsense that would overflow in a sum)         \
+       become 0 and are counted in the return value; denormals become 0 uncounted */ \
+    X(size_t, sanitize, (float *x, size_t n))                                                        \
+    /* mean of `channels` interleaved channels, `n` frames */                                        \
+    X(void, downmix, (float *dst, const float *src, size_t n, size_t channels))                      \
+    /* one channel of interleaved audio */                                                           \
+    X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))         \
+    /* sum of a[i] * b[i] */                                                                         \
+    X(float, dot, (const float *a, const float *b, size_t n))                                        \
+    /* sum of x[i]^2 */                                                                              \
+    X(float, energy, (const float *x, size_t n))                                                     \
+    /* largest |x[i]|; NaN is passed over */                                                         \
+    X(float, peak, (const float *x, size_t n))                                                       \
+    /* dst[i] = a[i] * b[i] */                                                                       \
+    X(void, multiply, (float *dst, const float *a, const float *b, size_t n))                        \
+    /* power of interleaved complex: dst[i] = re^2 + im^2, n complex */                              \
     X(void, power, (float *dst, const float *src, size_t n))
 
 struct vs__dsp {
@@ -60,7 +61,7 @@ struct vs__mono {
 int vs__mono_init(struct vs__mono *m, const struct vs__dsp *dsp, int format, uint32_t channels,
                   uint32_t channel);
 /** `frames` frames of interleaved source audio to mono; never a value that is not finite.
-    @param src no alignment needed. @return samples that were not finite and are now 0. */
+    @param src no alignment needed. @return samples that sanitize() counted; they are now 0. */
 size_t vs__mono_process(struct vs__mono *m, const void *src, size_t frames, float *dst);
 void vs__mono_fini(struct vs__mono *m);
 
