@@ -21,8 +21,6 @@
 #define PERIODS_MIN 4u
 /* A long buffer costs no delay in capture and bridges a late reader. */
 #define BUFFER_MIN_MS 200u
-/* Wake-ups in a row that bring neither audio nor an error before the device counts as broken. */
-#define IDLE_MAX 1000
 
 struct alsa_source {
     const struct vs_env *env;
@@ -361,20 +359,26 @@ static int wait_period(struct alsa_source *s)
 static snd_pcm_sframes_t wait_frames(struct alsa_source *s, size_t wanted)
 {
     size_t enough = VS__MIN(wanted, s->period);
-    for (int idle = 0; idle < IDLE_MAX; idle++) {
+    bool is_raised = false; /* the descriptors say that there is enough */
+    for (;;) {
         snd_pcm_sframes_t avail = snd_pcm_avail_update(s->pcm);
         int status;
         if (avail >= (snd_pcm_sframes_t)enough)
             return avail;
-        status = avail < 0 ? (int)avail : wait_period(s);
+        if (avail < 0)
+            status = (int)avail;
+        else if (is_raised) /* they stay raised in some plug-ins: sleep as long as is missing */
+            status = wait_ms(s, 1 + (int)((enough - (size_t)avail) * 1000 / s->rate_hz));
+        else
+            status = wait_period(s);
+        is_raised = true;
         if (status == -EPIPE || status == -ESTRPIPE) {
             status = recover(s, status);
-            idle = 0;
+            is_raised = false;
         }
         if (status < 0)
             return status;
     }
-    return -EIO;
 }
 
 /* When the oldest frame that is still to be read was captured. */
@@ -391,6 +395,17 @@ static int64_t stamp_oldest(struct alsa_source *s)
         at_ns = vs__mono_ns();
     }
     return at_ns - (int64_t)(avail * 1000000000 / s->rate_hz);
+}
+
+/* Some plug-ins drop audio without a word. Late reading cannot explain a gap in time that is as
+   long as half the buffer: audio that waited in it has its own, earlier time. */
+static void skip_lost(struct alsa_source *s, int64_t at_ns)
+{
+    int64_t buffer_ns = (int64_t)(s->buffer * 1000000000 / s->rate_hz);
+    if (s->next_ns == 0 || at_ns - s->next_ns < buffer_ns / 2)
+        return;
+    s->position += (uint64_t)(at_ns - s->next_ns) * s->rate_hz / 1000000000;
+    s->jumped = true;
 }
 
 static int64_t read_frames(struct alsa_source *s, void *pcm, size_t frames,
@@ -411,6 +426,7 @@ static int64_t read_frames(struct alsa_source *s, void *pcm, size_t frames,
             if (got < 0)
                 return got;
             at_ns = stamp_oldest(s);
+            skip_lost(s, at_ns);
         }
         got = snd_pcm_readi(s->pcm, pcm, VS__MIN((snd_pcm_uframes_t)got, frames));
         if (got == -EAGAIN || (got == 0 && s->paced))
