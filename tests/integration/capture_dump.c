@@ -29,9 +29,14 @@ struct dump {
 
 static atomic_bool interrupted;
 
+static const struct vs_capture_ops *ops;
+static void *state;
+
 static void on_signal(int number)
 {
     atomic_store(&interrupted, true);
+    if (state && ops->cancel)
+        ops->cancel(state);
 }
 
 static void write_log(void *user, int level, const char *topic, const char *message)
@@ -89,7 +94,7 @@ static void on_end(void *user, int status)
     vs__signal_raise(&d->wake);
 }
 
-static int run_push(const struct vs_capture_ops *ops, void *state, struct dump *d)
+static int run_push(struct dump *d)
 {
     struct vs_capture_sink sink = {.user = d, .push = on_push, .state = on_state, .end = on_end};
     int status = ops->start(state, &sink);
@@ -104,7 +109,7 @@ static int run_push(const struct vs_capture_ops *ops, void *state, struct dump *
     return atomic_load(&d->status);
 }
 
-static int run_pull(const struct vs_capture_ops *ops, void *state, struct dump *d)
+static int run_pull(struct dump *d)
 {
     static float memory[1 << 16];
     size_t most = VS__COUNT(memory) / d->format.channels / 4;
@@ -112,7 +117,7 @@ static int run_pull(const struct vs_capture_ops *ops, void *state, struct dump *
         struct vs_capture_stamp at;
         int64_t got = ops->read(state, memory, VS__MIN(most, d->limit - d->frames), &at);
         if (got <= 0)
-            return (int)got;
+            return got == -ECANCELED ? 0 : (int)got;
         take(d, memory, (size_t)got, &at);
     }
     return 0;
@@ -129,9 +134,7 @@ int main(int argc, char **argv)
     struct vs_env env = {.log = {.write = write_log}};
     struct vs_capture_params params = {.size = sizeof(params), .env = &env};
     struct dump d = {.format.size = sizeof(d.format)};
-    const struct vs_capture_ops *ops;
     char name[32];
-    void *state;
     int status;
     if (argc < 2)
         return 2;
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
         d.out = fopen(argv[2], "wb");
         if (!d.out)
             return 2;
-        status = ops->read ? run_pull(ops, state, &d) : run_push(ops, state, &d);
+        status = ops->read ? run_pull(&d) : run_push(&d);
         fclose(d.out);
     }
     ops->close(state);

@@ -16,6 +16,7 @@ fi
 
 work=$(mktemp -d) || exit 1
 children=()
+failures=0
 end_all()
 {
     for child in "${children[@]}"; do
@@ -61,7 +62,13 @@ listen() # ARGUMENTS
 finish()
 {
     kill -INT "$listener" 2>/dev/null
-    wait "$listener"
+    leave
+}
+
+# Wait for the end of capture_dump by itself.
+leave()
+{
+    wait "$listener" || failures=$((failures + 1))
     children=()
 }
 
@@ -76,9 +83,12 @@ is_accounted() # RATE
     END { exit !(found && off < 0.06 && off > -0.06) }' "$work/log"
 }
 
-echo '1..8'
-
 "$dump" pipewire >"$work/log" 2>&1
+if [ $? -eq 77 ]; then
+    echo '1..0 # SKIP the pipewire module is not built'
+    exit 0
+fi
+echo '1..9'
 grep -q '^device pipewire:test-mic default=1' "$work/log"
 report $? 'the microphone is listed as the default'
 
@@ -110,7 +120,7 @@ done
 report $status 'what is played into the microphone arrives unchanged'
 
 listen pipewire:test-mic,node.group=pipewire.freewheel "$work/out" 600 16000 1 100
-wait "$listener"
+leave
 grep -q '^end status=0 frames=96[0-9]* lost=0 ' "$work/log"
 report $? 'ten minutes flat out lose nothing'
 
@@ -142,3 +152,6 @@ server-stop
 "$dump" pipewire "$work/out" 1 >"$work/log" 2>&1
 grep -q '^end status=-112 ' "$work/log" && grep -q 'no PipeWire server' "$work/log"
 report $? 'no server is told in a sentence'
+
+test "$failures" -eq 0
+report $? 'each run ended well'
