@@ -46,8 +46,9 @@ struct alsa_source {
 /* libasound prints to standard error unless a handler of the thread takes its words. */
 static _Thread_local const struct vs_env *listener;
 
-static void hear(const char *file, int line, const char *function, int code, const char *format,
-                 va_list list)
+__attribute__((format(printf, 5, 0))) static void hear(const char *file, int line,
+                                                       const char *function, int code,
+                                                       const char *format, va_list list)
 {
     char words[256];
     if (!listener)
