@@ -121,7 +121,8 @@ static int find_model(const struct sphinx *s, const char *folder, struct model *
 }
 
 /* Silence is kept and noise not subtracted: segments are cut to speech already, and what its own
-   detector would throw away are soft consonants. */
+   detector would throw away are soft consonants. Nothing is mapped: a file that is cut
+   short is then found here and does not kill the process later. */
 static int load(struct sphinx *s, const struct model *model)
 {
     jmp_buf here;
@@ -134,9 +135,9 @@ static int load(struct sphinx *s, const struct model *model)
         s->config = NULL;
         return -EBADMSG;
     }
-    s->config =
-        cmd_ln_init(NULL, ps_args(), TRUE, "-hmm", model->acoustic, "-lm", model->language, "-dict",
-                    model->words, "-remove_noise", "no", "-remove_silence", "no", NULL);
+    s->config = cmd_ln_init(NULL, ps_args(), TRUE, "-hmm", model->acoustic, "-lm", model->language,
+                            "-dict", model->words, "-remove_noise", "no", "-remove_silence", "no",
+                            "-mmap", "no", NULL);
     s->decoder = s->config ? ps_init(s->config) : NULL;
     s->front = s->decoder ? fe_init_auto_r(s->config) : NULL;
     escape = NULL;
