@@ -187,12 +187,14 @@ static float track_modulation(struct vs__vad_past *p, float total)
     float swing;
 
     if (!p->started)
-        p->fast = p->slow = p->peak = total;
+        p->fast = p->slow = p->peak = p->recent = total;
     p->fast += 0.25f * (total - p->fast);
     p->slow += 0.03f * (total - p->slow);
     swing = p->fast - p->slow;
     p->modulation += 0.02f * (swing * swing - p->modulation);
     p->peak = VS__MAX(p->peak - 0.003f, p->fast);
+    p->recent = VS__MAX(p->recent - 0.01f, total);
+    p->drop = p->recent - total;
     return sqrtf(p->modulation);
 }
 
@@ -206,7 +208,8 @@ static void fill_scalars(struct vs__vad_features *f, const float level[VS__VAD_B
         flux += p->started ? fabsf(level[b] - p->before[b]) : 0.0f;
         floor += exp10f(p->floor[b]);
     }
-    ret[0] = clamp(total - log10f(floor + LEVEL_EPS), 0.0f, 5.0f);
+    floor = log10f(floor + LEVEL_EPS);
+    ret[0] = clamp(total - floor, 0.0f, 5.0f);
     ret[1] = track_modulation(p, total);
     ret[2] = clamp(p->fast - p->peak, -5.0f, 0.0f);
     ret[3] = 2.0f * measure_voicing(f, &lag);
@@ -215,6 +218,7 @@ static void fill_scalars(struct vs__vad_features *f, const float level[VS__VAD_B
     ret[6] = 4.0f * measure_entropy(f) - 2.0f;
     ret[7] = clamp(flux / VS__VAD_BANDS * 2.0f, 0.0f, 5.0f);
     p->lag = lag;
+    p->range = p->recent - floor;
 }
 
 static void fill_now(struct vs__vad_features *f, float now[VS__VAD_NOW])

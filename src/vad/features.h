@@ -29,6 +29,9 @@ struct vs__vad_past {
     float floor[VS__VAD_BANDS];
     float means[VS__VAD_MEANS][VS__VAD_NOW];
     float peak, fast, slow, modulation; /* of the level of all bands */
+    float recent;                       /* peak of the level, falls 10 dB in a second */
+    float drop;                         /* of the level below it */
+    float range;                        /* of it over the floors */
     float lag;                          /* log2 of the period in frames */
     uint32_t slot, hops;
     int started; /* something but digital silence was heard */
