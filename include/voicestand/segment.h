@@ -18,10 +18,10 @@ struct vs_segment_config {
     float threshold_off;    /**< inside a segment, a hop below it is silence [threshold - 0.15] */
     uint32_t onset_ms;      /**< speech that must be gathered before a segment opens [50] */
     uint32_t min_speech_ms; /**< segments with less speech than this are never opened [100] */
-    uint32_t hangover_ms;   /**< silence that ends a segment [400] */
+    uint32_t hangover_ms;   /**< silence that ends a segment [500] */
     uint32_t merge_ms;      /**< padded segments closer than this are one [200] */
     uint32_t pre_roll_ms;   /**< audio kept before the first speech hop [60] */
-    uint32_t pad_ms;        /**< audio kept after the last speech hop [60] */
+    uint32_t pad_ms;        /**< audio kept after the last speech hop [40] */
     uint32_t max_ms;        /**< longest segment; cut at a pause in its last 2 s if any [30000] */
 };
 

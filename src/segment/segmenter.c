@@ -65,10 +65,10 @@ static const char *resolve_times(const struct vs_segment_config *c, struct vs__s
     } times[] = {
         {"onset_ms", c->onset_ms, 50, LIMIT_MS, &ret->onset},
         {"min_speech_ms", c->min_speech_ms, 100, LIMIT_MS, &ret->min_speech},
-        {"hangover_ms", c->hangover_ms, 400, LIMIT_MS, &ret->hangover},
+        {"hangover_ms", c->hangover_ms, 500, LIMIT_MS, &ret->hangover},
         {"merge_ms", c->merge_ms, 200, LIMIT_MS, &ret->merge},
         {"pre_roll_ms", c->pre_roll_ms, 60, LIMIT_MS, &ret->pre_roll},
-        {"pad_ms", c->pad_ms, 60, LIMIT_MS, &ret->pad},
+        {"pad_ms", c->pad_ms, 40, LIMIT_MS, &ret->pad},
         {"max_ms", c->max_ms, 30000, MAX_MS, &ret->max},
     };
 

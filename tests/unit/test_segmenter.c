@@ -106,7 +106,9 @@ static void test_defaults(void **state)
     assert_float_equal(r.threshold_off, 0.35f, 1e-6f);
     assert_int_equal(r.onset, 5);
     assert_int_equal(r.min_speech, 10);
-    assert_int_equal(r.hangover, 40);
+    assert_int_equal(r.hangover, 50);
+    assert_int_equal(r.pre_roll, 6);
+    assert_int_equal(r.pad, 4);
     assert_int_equal(r.merge, 20);
     assert_int_equal(r.max, 3000);
 }
