@@ -82,8 +82,9 @@ static void close_source(struct source *s)
 /* All or `most` frames, in bites of changing size, as floats. @return frames. */
 static size_t read_source(struct source *s, float *to, size_t most)
 {
-    static float memory[4096 * 32];
+    static float memory[1 << 17];
     size_t sum = 0, bite = 1;
+    size_t most_bite = VS__MIN(16381, VS__COUNT(memory) / s->format.channels);
     while (sum < most) {
         struct vs_capture_stamp at = {.position = UINT64_MAX};
         int64_t got = s->ops->read(s->state, memory, VS__MIN(bite, most - sum), &at);
@@ -96,7 +97,7 @@ static size_t read_source(struct source *s, float *to, size_t most)
         for (size_t i = 0; to && i < (size_t)got * s->format.channels; i++)
             to[sum * s->format.channels + i] = host_sample(memory, s->format.format, i);
         sum += (size_t)got;
-        bite = bite * 3 % 4093 + 1;
+        bite = bite * 3 % most_bite + 1;
     }
     return sum;
 }

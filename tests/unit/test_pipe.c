@@ -253,6 +253,26 @@ static void skips_unknown_chunks(void **state)
     free(b.at);
 }
 
+static void reads_past_many_chunks_and_long_formats(void **state)
+{
+    struct header h = {.tag = 1, .channels = 1, .bits = 16, .rate = 16000};
+    struct bytes b = {0};
+    struct source s = {0};
+    int16_t back[64];
+    put(&b, "RIFF\0\0\0\0WAVE", 12);
+    for (int i = 0; i < 300; i++)
+        put(&b, "JUNK\1\0\0\0x\0", 10);
+    put_format(&b, &h);
+    b.at[b.count - 20] = 19; /* longer than is known, and odd */
+    put(&b, "abc\0", 4);
+    put(&b, "data\4\0\0\0\1\2\3\4", 12);
+    assert_int_equal(open_bytes(&s, b.at, b.count), 0);
+    assert_int_equal(read_all(&s, back, sizeof(back), 8), 2);
+    assert_int_equal(back[1], 0x0403);
+    done(&s);
+    free(b.at);
+}
+
 static void reads_streams_of_unknown_length(void **state)
 {
     static const uint32_t unknown[] = {0, UINT32_MAX, 0x7ffff000, 0x80000000, 0xfffffff0};
@@ -531,6 +551,29 @@ static void joins_single_bytes(void **state)
     free(b.at);
 }
 
+static void keeps_a_begun_frame(void **state)
+{
+    struct source s = {
+        .params = {.raw = 1, .rate_hz = 8000, .channels = 2, .format = VS_FORMAT_S24}};
+    struct vs_capture_stamp at;
+    uint8_t back[64];
+    int fds[2];
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(open_fd(&s, fds[0]), 0);
+    assert_int_equal(write(fds[1], "abcdefghi", 9), 9);
+    assert_int_equal(vs__capture_pipe.read(s.state, back, 8, &at), 1);
+    assert_memory_equal(back, "abcdef", 6);
+    assert_int_equal(write(fds[1], "jklmnopq", 8), 8);
+    memset(back, 0, sizeof(back));
+    assert_int_equal(vs__capture_pipe.read(s.state, back, 8, &at), 1);
+    assert_memory_equal(back, "ghijkl", 6);
+    assert_int_equal(at.position, 1);
+    close(fds[1]);
+    assert_int_equal(vs__capture_pipe.read(s.state, back, 8, &at), 0);
+    assert_int_equal(s.warnings, 1);
+    done(&s);
+}
+
 static struct source *to_cancel;
 
 static void on_alarm(int number)
@@ -606,6 +649,7 @@ int main(void)
         cmocka_unit_test(reads_each_format),
         cmocka_unit_test(widens_eight_bits),
         cmocka_unit_test(skips_unknown_chunks),
+        cmocka_unit_test(reads_past_many_chunks_and_long_formats),
         cmocka_unit_test(reads_streams_of_unknown_length),
         cmocka_unit_test(reads_rf64),
         cmocka_unit_test(tells_of_a_stream_that_is_cut_off),
@@ -617,6 +661,7 @@ int main(void)
         cmocka_unit_test(survives_garbage),
         cmocka_unit_test(refuses_what_cannot_be_read),
         cmocka_unit_test(joins_single_bytes),
+        cmocka_unit_test(keeps_a_begun_frame),
         cmocka_unit_test(ends_a_wait_from_a_signal_handler),
         cmocka_unit_test(gives_silence_of_a_length),
     };
