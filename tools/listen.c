@@ -5,12 +5,13 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/common.h"
 #include "output/output.h"
 
-enum { POLL_MS = 100 };
+enum { POLL_MS = 100, GRACE_S = 2 };
 
 static struct listen {
     const struct settings *settings;
@@ -20,23 +21,32 @@ static struct listen {
     vs_segment_audio *audio;
     const char *output_name;
     pthread_mutex_t lock;
+    pthread_cond_t ended;    /* `pipeline` became NULL */
     vs_pipeline *pipeline;   /* with the lock; set while it may be aborted */
     atomic_int stop;         /* number of the signal that asked for the end */
     atomic_bool aborted;     /* a second one came */
     atomic_bool failed;      /* an output cannot be written */
     struct vs_ledger ledger; /* by the last event */
-} listen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} listen = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
 
 static void on_signal(void *user, int signal, int count)
 {
+    struct timespec until;
+
     (void)user;
     pthread_mutex_lock(&listen.lock);
-    if (listen.pipeline == NULL || count > 2)
+    if (listen.pipeline == NULL)
         _exit(128 + signal);
     atomic_store(&listen.stop, signal);
     if (count > 1) {
         atomic_store(&listen.aborted, true);
         vs_pipeline_abort(listen.pipeline);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += GRACE_S;
+        /* A text engine may not hear of it: what was written is flushed, so that is the end. */
+        while (listen.pipeline != NULL)
+            if (pthread_cond_timedwait(&listen.ended, &listen.lock, &until) == ETIMEDOUT)
+                _exit(128 + signal);
     }
     pthread_mutex_unlock(&listen.lock);
 }
@@ -165,6 +175,7 @@ static int run_pipeline(const struct settings *s)
     }
     pthread_mutex_lock(&listen.lock);
     listen.pipeline = NULL;
+    pthread_cond_broadcast(&listen.ended);
     pthread_mutex_unlock(&listen.lock);
     vs_pipeline_destroy(p);
     return status_of(status);

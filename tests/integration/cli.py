@@ -113,6 +113,26 @@ def wait_until(condition, seconds, what):
         time.sleep(0.01)
 
 
+# A detector that needs nothing, so that segments are known: all of it is speech.
+ALL = ['--vad', 'null:1']
+
+
+def make_files(folder, count, seconds=0.3):
+    return [write_file(os.path.join(folder, 'in%04d.wav' % i),
+                       wav_bytes(noise(seconds + 0.01 * (i % 7), seed=i))) for i in range(count)]
+
+
+def finished(text):
+    """Names of the files whose ledger is there and that have no error."""
+    lines = [json.loads(line) for line in text.splitlines(True) if line.endswith('\n')]
+    bad = {e['file'] for e in lines if e['event'] == 'error'}
+    return [e['file'] for e in lines if e['event'] == 'ledger' and e['file'] not in bad]
+
+
+def lines_of(text, names):
+    return [line for line in text.splitlines() if json.loads(line)['file'] in names]
+
+
 def main():
     print('1..%d' % len(_cases))
     sys.stdout.flush()

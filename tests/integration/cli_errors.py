@@ -33,6 +33,7 @@ def usage_errors_are_one_line_with_status_2(_):
             (['segment', '--vad', 'oracle', 'x'], ['oracle', 'energy']),
             (['segment', '--stt', 'oracle', 'x'], ['oracle', 'exec']),
             (['segment', '--cpu', 'mmx', 'x'], ['mmx', 'avx2']),
+            (['segment', '--max-ms', '100', 'x'], ['--max-ms', 'or more']),
             (['segment', '--raw', '-'], ['--rate']),
             (['segment', '--raw', '--rate', '16000', 'x.wav'], ['-']),
             (['segment', '-', '-'], ['once']),

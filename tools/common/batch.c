@@ -14,12 +14,14 @@
 #include "common/progress.h"
 #include "output/output.h"
 
-enum { PATH_BYTES = 4096, GRACE_MS = 3000 };
+/* How long a worker may take to end; one that is still opening its input cannot be told to. */
+enum { PATH_BYTES = 4096, GRACE_MS = 3000, OPENING_GRACE_MS = 300 };
 
 /* What one worker is busy with; of others only under the lock. */
 struct slot {
     pthread_t thread;
     vs_pipeline *pipeline; /* set while it may be asked and aborted */
+    bool opening;
     const struct job *job;
     char partial[PATH_BYTES]; /* file to remove if the program is ended at once; "" = none */
 };
@@ -343,6 +345,13 @@ static bool is_special(const char *name)
     return strcmp(name, "-") != 0 && stat(name, &about) == 0 && !S_ISREG(about.st_mode);
 }
 
+static void set_opening(struct slot *slot, bool opening)
+{
+    pthread_mutex_lock(&batch.lock);
+    slot->opening = opening;
+    pthread_mutex_unlock(&batch.lock);
+}
+
 static void run_job(struct slot *slot, size_t index)
 {
     struct job *job = &batch.config->jobs[index];
@@ -355,7 +364,9 @@ static void run_job(struct slot *slot, size_t index)
     r.source.file = job->name;
     status = open_shared(&r);
     if (status == 0) {
+        set_opening(slot, true);
         status = create_pipeline(&r, &p);
+        set_opening(slot, false);
         if (status < 0 && r.output != NULL)
             vs_output_error(r.output, job->name, status, sentences_first(&r.words, status));
         if (status == 0)
@@ -437,12 +448,22 @@ static void show_progress(void)
     progress_update(&p);
 }
 
+/* With the lock held: how long to wait for the workers that are left. */
+static int64_t grace_ns(void)
+{
+    unsigned opening = 0;
+
+    for (unsigned i = 0; i < batch.slot_count; i++)
+        opening += batch.slots[i].opening;
+    return (opening == batch.running ? OPENING_GRACE_MS : GRACE_MS) * (int64_t)1000000;
+}
+
 /* Wait for the workers and draw; after a signal not for ever, as one may hang in opening. */
 static void wait_for_workers(void)
 {
     const struct batch_config *c = batch.config;
     bool draw = !c->settings->quiet && isatty(STDERR_FILENO);
-    int64_t give_up_ns = 0;
+    int64_t over_ns = 0;
 
     pthread_mutex_lock(&batch.lock);
     while (batch.running > 0) {
@@ -460,9 +481,9 @@ static void wait_for_workers(void)
             show_progress();
         if (!is_over())
             continue;
-        if (give_up_ns == 0)
-            give_up_ns = now_ns() + GRACE_MS * (int64_t)1000000;
-        if (now_ns() > give_up_ns) {
+        if (over_ns == 0)
+            over_ns = now_ns();
+        if (now_ns() - over_ns > grace_ns()) {
             pthread_mutex_unlock(&batch.lock);
             end_at_once(batch.interrupted != 0 ? 128 + batch.interrupted : EXIT_STATUS_OUTPUT);
         }

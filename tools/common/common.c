@@ -222,6 +222,7 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
         .stt = s->stt,
         .channel = s->channel,
         .latency_ms = s->latency_ms,
+        .ring_ms = s->ring_ms,
         .high_pass_hz = s->high_pass_hz,
         .segment =
             {
@@ -292,6 +293,25 @@ static int check_backend(const struct settings *s, const char *stage, const char
     return EXIT_STATUS_MISSING;
 }
 
+static uint32_t time_or(uint32_t ms, uint32_t default_ms)
+{
+    return ms == VS_NONE ? 0 : ms > 0 ? ms : default_ms;
+}
+
+/* A segment must have room for what it takes to open one. */
+static int check_longest(const struct settings *s)
+{
+    uint32_t onset_ms = time_or(s->onset_ms, 50), speech_ms = time_or(s->min_speech_ms, 100);
+    uint32_t room_ms =
+        time_or(s->pre_roll_ms, 60) + 2 * (onset_ms > speech_ms ? onset_ms : speech_ms) + 20;
+
+    if (s->max_ms == 0 || s->max_ms == VS_NONE || s->max_ms >= room_ms)
+        return 0;
+    return say_usage("--max-ms: %u is too short for --pre-roll-ms, --onset-ms and --min-speech-ms; "
+                     "give %u or more",
+                     s->max_ms, room_ms);
+}
+
 int config_check(const struct settings *s)
 {
     unsigned flags;
@@ -309,7 +329,9 @@ int config_check(const struct settings *s)
     if (s->threshold > 0 && s->threshold_off > s->threshold)
         return say_usage("--threshold-off: %g is above --threshold %g; give a smaller one",
                          (double)s->threshold_off, (double)s->threshold);
-    status = s->vad != NULL ? check_backend(s, "vad", s->vad) : 0;
+    status = check_longest(s);
+    if (status == 0 && s->vad != NULL)
+        status = check_backend(s, "vad", s->vad);
     if (status == 0 && s->stt != NULL)
         status = check_backend(s, "stt", s->stt);
     return status;

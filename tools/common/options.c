@@ -66,10 +66,10 @@ static const struct option detect[] = {
          "inside a segment, below it a hop is silence [threshold - 0.15]", .none = 0),
     TIME("onset-ms", onset_ms, "speech that must be gathered to open a segment [50]"),
     TIME("min-speech-ms", min_speech_ms, "shortest speech that makes a segment [100]"),
-    TIME("hangover-ms", hangover_ms, "silence that ends a segment [400]"),
+    TIME("hangover-ms", hangover_ms, "silence that ends a segment [500]"),
     TIME("merge-ms", merge_ms, "segments closer than this become one [200]"),
     TIME("pre-roll-ms", pre_roll_ms, "audio kept before the first speech [60]"),
-    TIME("pad-ms", pad_ms, "audio kept after the last speech [60]"),
+    TIME("pad-ms", pad_ms, "audio kept after the last speech [40]"),
     TIME("max-ms", max_ms, "longest segment; cut at a pause near its end [30000]"),
     {0}};
 
@@ -100,6 +100,8 @@ static const struct option device[] = {
          .choices = capture_names),
     NUMBER(0, "seconds", "N", seconds, 1, 31536000, "end after N seconds", .none = 0),
     NUMBER(0, "latency-ms", "MS", latency_ms, 2, 100, "period asked of a device [10]", .none = 0),
+    NUMBER(0, "ring-ms", "MS", ring_ms, 20, 60000, "how late we may be before audio drops [500]",
+           .none = 0),
     {0}};
 
 static const struct option output[] = {
