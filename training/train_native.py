@@ -359,8 +359,8 @@ def main():
     ap = argparse.ArgumentParser(description='Train the native detector.')
     ap.add_argument('data')
     ap.add_argument('--cache')
-    ap.add_argument('--scenes', type=int, default=900)
-    ap.add_argument('--epochs', type=int, default=12)
+    ap.add_argument('--scenes', type=int, default=650)
+    ap.add_argument('--epochs', type=int, default=7)
     ap.add_argument('--out', default=os.path.join(ROOT, 'src/vad/model.h'))
     args = ap.parse_args()
     with tempfile.TemporaryDirectory() as folder:
