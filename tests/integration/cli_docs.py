@@ -57,7 +57,7 @@ def manual_and_help_have_the_same_defaults(_):
     items = re.split(r'^\.It Fl .*?Fl ([\w-]+).*$', read_text(MANUAL), flags=re.M)
     manual = dict(zip(items[1::2], items[2::2]))
     texts = ' '.join(' '.join(run(n, '--help').out.split()) for n in command_names())
-    defaults = set(re.findall(r'--([\w-]+) [A-Z]+ [^\[]*\[([\d.]+)\] ', texts))
+    defaults = set(re.findall(r'--([\w-]+) [A-Z]+ (?:(?! --)[^\[])*\[([\d.]+)\] ', texts))
     check(len(defaults) > 8, defaults)
     for name, value in defaults:
         check(re.search(r'default\s+is\s+%s\.\s' % re.escape(value), manual[name]),
