@@ -379,6 +379,16 @@ static void reads_what_is_there_of_a_cut_file(void **state)
     unlink(path);
 }
 
+static void expect_magic(const char *path, const char *magic)
+{
+    char head[4];
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(head, 1, sizeof(head), f), sizeof(head));
+    assert_memory_equal(head, magic, sizeof(head));
+    fclose(f);
+}
+
 /* One sample each way of writing may differ by: half a step. */
 static void writes_and_reads_back(void **state)
 {
@@ -409,6 +419,7 @@ static void writes_and_reads_back(void **state)
         assert_int_equal(module->writer->write(w, out + 3, 2999), 0);
         assert_int_equal(module->writer->close(w), 0);
         vs__free(w);
+        expect_magic(path, strcmp(kinds[k].container, "wav") == 0 ? "RIFF" : "fLaC");
         assert_int_equal(open_source(&s, "file", path), 0);
         assert_int_equal(s.format.total_frames, 3000);
         assert_int_equal(s.format.channels, 3);
