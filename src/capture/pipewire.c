@@ -46,6 +46,7 @@ struct pipewire_source {
     char *target; /* NULL = the default */
     struct pw_properties *extra;
     uint32_t rate_hz, channels, latency_ms;
+    uint32_t graph_hz; /* of the server, when it was met */
     char device[192];
 
     /* under the loop's lock */
@@ -232,6 +233,16 @@ static const struct pw_stream_events stream_events = {
     .process = on_process,
 };
 
+/* The server takes the next lower power of two, in frames of its own rate: a wish just below one
+   would get half. @return the nearest one. */
+static uint32_t choose_quantum(uint32_t latency_ms, uint32_t graph_hz)
+{
+    uint32_t wish = latency_ms * graph_hz / 1000, quantum = 1;
+    while (quantum < wish && quantum < UINT32_MAX / 2)
+        quantum *= 2;
+    return quantum - wish > wish - quantum / 2 ? quantum / 2 : quantum;
+}
+
 static struct pw_properties *make_properties(const struct pipewire_source *s)
 {
     struct pw_properties *props = pw_properties_new(
@@ -240,8 +251,8 @@ static struct pw_properties *make_properties(const struct pipewire_source *s)
         PW_KEY_NODE_NAME, "voicestand", PW_KEY_NODE_DESCRIPTION, "VoiceStand voice input", NULL);
     if (!props)
         return NULL;
-    pw_properties_setf(props, PW_KEY_NODE_LATENCY, "%u/%u", s->latency_ms * s->rate_hz / 1000,
-                       s->rate_hz);
+    pw_properties_setf(props, PW_KEY_NODE_LATENCY, "%u/%u",
+                       choose_quantum(s->latency_ms, s->graph_hz), s->graph_hz);
     if (s->target)
         pw_properties_set(props, PW_KEY_TARGET_OBJECT, s->target);
     if (s->extra)
@@ -429,7 +440,6 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
                          struct vs_capture_format *ret)
 {
     struct pipewire_source *s = state;
-    uint32_t graph_hz;
     int status;
     s->env = params->env;
     s->server.on_broken = on_broken;
@@ -443,15 +453,15 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
         return status;
     pw_thread_loop_lock(s->server.loop);
     status = meet_server(s);
-    graph_hz = s->server.rate_hz;
+    s->graph_hz = s->server.rate_hz;
     pw_thread_loop_unlock(s->server.loop);
     if (status < 0)
         return status;
-    if (graph_hz < VS__RATE_MIN || graph_hz > VS__RATE_MAX)
-        graph_hz = 48000;
-    s->rate_hz = params->rate_hz ? params->rate_hz : graph_hz;
+    if (s->graph_hz < VS__RATE_MIN || s->graph_hz > VS__RATE_MAX)
+        s->graph_hz = 48000;
+    s->rate_hz = params->rate_hz ? params->rate_hz : s->graph_hz;
     s->channels = params->channels ? params->channels : 1; /* the server mixes */
-    s->latency_ms = params->latency_ms ? params->latency_ms : 10;
+    s->latency_ms = params->latency_ms ? VS__MIN(params->latency_ms, 1000) : 10;
     status = vs__capture_check(s->env, "pipewire", -EINVAL, s->rate_hz, s->channels, VS_FORMAT_F32);
     if (status < 0)
         return status;
