@@ -8,7 +8,7 @@ import glob, json, os, random, subprocess, sys, tempfile, time, wave
 HERE = os.path.dirname(os.path.abspath(__file__))
 RATE = 48000
 SECONDS = 600
-SPEEDS = [60, 30, 10]  # times real time; slower where the machine cannot follow
+SPEEDS = [25, 12, 6]  # times real time; slower where the machine cannot follow
 
 
 def skip(reason):
@@ -128,6 +128,7 @@ def try_pipe(build, raw, name):
 
 def main():
     what, build = sys.argv[1:3]
+    os.environ["VOICESTAND_MODULE_DIR"] = os.path.join(build, "src/modules")
     if what == "inner":
         run_inner(build, *sys.argv[3:5])
     with tempfile.TemporaryDirectory() as folder:
