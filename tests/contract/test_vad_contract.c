@@ -233,9 +233,23 @@ static void test_range(void **state)
     }
 }
 
+/** The second half of both: the same mean, nearly, and as lively. */
+static void check_alike(const float *a, const float *b)
+{
+    float mean = 0.0f, swing_a = 0.0f, swing_b = 0.0f;
+
+    for (size_t h = HOPS / 2; h < HOPS; h++) {
+        mean += (b[h] - a[h]) / (HOPS / 2);
+        swing_a += fabsf(a[h] - a[h - 1]);
+        swing_b += fabsf(b[h] - b[h - 1]);
+    }
+    assert_float_equal(mean, 0.0f, 0.2f);
+    assert_true(swing_b >= 0.5f * swing_a);
+}
+
 static void test_recovers(void **state)
 {
-    static float after[HOPS];
+    static float fresh[HOPS], after[HOPS];
 
     for (size_t e = 0; e < VS__COUNT(entries); e++) {
         struct instance i = open_instance(&entries[e]);
@@ -245,6 +259,14 @@ static void test_recovers(void **state)
         run_sound(&i, SILENCE, HOPS, after);
         if (entries[e].ops == &vs__vad_energy || entries[e].ops == &vs__vad_native)
             assert_true(after[HOPS - 1] < 0.05f);
+        entries[e].ops->reset(i.state);
+        run_sound(&i, VOICE, HOPS, fresh);
+        run_sound(&i, INFINITE, HOPS, NULL);
+        run_sound(&i, ABSURD, 3, NULL);
+        run_sound(&i, VOICE, HOPS, NULL);
+        run_sound(&i, VOICE, HOPS, after);
+        if (entries[e].ops != &vs__vad_replay)
+            check_alike(fresh, after);
         close_instance(&i);
     }
 }
