@@ -95,7 +95,8 @@ static void *produce(void *argument)
 
     while (at < TOTAL) {
         uint32_t seen = vs__signal_seen(s->mine);
-        size_t want = VS__MIN((size_t)rand_r(&seed) % 3000 + 1, (size_t)(TOTAL - at)), room;
+        size_t want = (size_t)rand_r(&seed) % 3000 + 1, room;
+        want = VS__MIN(want, (size_t)(TOTAL - at)); /* evaluates its arguments twice */
         unsigned char *to = vs__ring_write_begin(s->ring, want, &room);
         if (room == 0) {
             (void)vs__signal_wait(s->mine, seen, -1);
