@@ -106,7 +106,8 @@ static int load_module(const char *name, int kind, const struct vs_env *env, voi
                 "%s.so is not installed: this build has no %s module", name, name);
         return -ENOTSUP;
     }
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    /* Kept when it is dropped: libraries behind it hold state that they do not free. */
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!module) {
         vs__log(&env->log, VS_LOG_ERROR, kind_names[kind], "%s does not load: %s", name, dlerror());
         return -ENOTSUP;
