@@ -75,14 +75,12 @@ static void on_event(void *user, const struct vs_event *event)
 static int run_pass(const struct settings *s, struct sentences *words, const char *in,
                     float high_pass_hz, struct pass *pass, struct vs_stats *ret)
 {
-    size_t size = strlen(in) + sizeof("file:");
-    char *capture = malloc(size);
+    char *capture = config_file(in);
     struct vs_pipeline_config config;
     int status;
 
     if (capture == NULL)
         return -ENOMEM;
-    snprintf(capture, size, "file:%s", in);
     config_fill(s, words, &config);
     config.capture = capture;
     if (strcmp(in, "-") == 0)
@@ -224,9 +222,11 @@ int run_enhance(const struct settings *s, int count, char **arguments)
     struct pass before = {0};
     struct sentences words;
     char partial[4096];
-    int status = config_check(s);
+    int status;
 
     (void)count;
+    signals_block();
+    status = config_check(s);
     if (status != 0)
         return status;
     if (find_container(out) == NULL)

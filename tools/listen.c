@@ -205,10 +205,12 @@ static int hear(const struct settings *s)
 int run_listen(const struct settings *s, int count, char **arguments)
 {
     struct vs_output_config config = {.format = s->format, .stream = stdout, .live = 1};
-    int status = config_check(s);
+    int status;
 
     (void)count;
     (void)arguments;
+    signals_block();
+    status = config_check(s);
     if (status != 0)
         return status;
     listen.settings = s;

@@ -174,11 +174,8 @@ static int run_batch(const struct settings *s, struct batch_config *c)
         status = check_resume(s, c->format, c->jobs, c->count);
     if (status == 0)
         status = open_outputs(s, c, &fd, &trace_fd);
-    if (status == 0) {
-        if (signals_start(batch_signal, NULL) < 0)
-            return EXIT_STATUS_INTERNAL;
+    if (status == 0)
         status = batch_run(c);
-    }
     ordered_destroy(c->output);
     ordered_destroy(c->trace);
     if (trace_fd >= 0 && close(trace_fd) < 0 && status == 0)
@@ -197,8 +194,10 @@ static int run_batch(const struct settings *s, struct batch_config *c)
 static int run_files(struct settings *s, int count, char **arguments)
 {
     struct batch_config c = {.settings = s, .count = (size_t)count};
-    int status = config_check(s);
+    int status;
 
+    signals_block();
+    status = config_check(s);
     if (status != 0)
         return status;
     if (s->audio_dir == NULL)

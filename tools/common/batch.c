@@ -103,11 +103,9 @@ static void end_at_once(int status)
     _exit(status);
 }
 
-void batch_signal(void *user, int signal, int count)
+static void on_signal(void *user, int signal, int count)
 {
     (void)user;
-    if (batch.config == NULL)
-        _exit(128 + signal);
     if (count > 1)
         end_at_once(128 + signal);
     atomic_store(&batch.interrupted, signal);
@@ -261,12 +259,9 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
     if (strcmp(r->job->name, "-") == 0) {
         config_stdin(s, &config);
     } else {
-        size_t size = strlen(r->job->name) + sizeof("file:");
-
-        capture = malloc(size);
+        capture = config_file(r->job->name);
         if (capture == NULL)
             return -ENOMEM;
-        snprintf(capture, size, "file:%s", r->job->name);
         config.capture = capture;
     }
     config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
@@ -557,10 +552,11 @@ int batch_run(const struct batch_config *config)
 {
     int status;
 
-    pthread_mutex_lock(&batch.lock);
+    /* Before there is another thread. */
     batch.config = config;
     batch.start_ns = now_ns();
-    pthread_mutex_unlock(&batch.lock);
+    if (signals_start(on_signal, NULL) < 0)
+        return EXIT_STATUS_INTERNAL;
     if (!config->settings->quiet)
         progress_start();
     status = start_workers();

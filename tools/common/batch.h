@@ -26,12 +26,9 @@ struct batch_config {
     struct ordered *trace;   /* may be NULL */
 };
 
-/** Do all jobs that are not done. Signals must have been blocked by signals_start(), with
-    batch_signal() as its handler. @return exit status. */
+/** Do all jobs that are not done; once in a process. No other thread may run. @return exit
+    status. */
 int batch_run(const struct batch_config *config);
-
-/** Handler for signals_start(); `user` is not used. */
-void batch_signal(void *user, int signal, int count);
 
 /** Path of the output of a job in the output folder. */
 void batch_path(const struct settings *s, int format, const struct job *j, char *ret, size_t size);

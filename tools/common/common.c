@@ -241,6 +241,18 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
     sentences_env(words, s, &ret->env);
 }
 
+char *config_file(const char *path)
+{
+    size_t length = strlen(path) + 1;
+    char *name = malloc(5 + length);
+
+    if (name != NULL) {
+        memcpy(name, "file:", 5);
+        memcpy(name + 5, path, length);
+    }
+    return name;
+}
+
 void config_stdin(const struct settings *s, struct vs_pipeline_config *ret)
 {
     ret->capture = "pipe";
@@ -275,10 +287,18 @@ static void visit_backend(void *user, const char *name, int status, const char *
 /* @return 0 or an exit status, after one line. */
 static int check_backend(const struct settings *s, const char *stage, const char *name)
 {
+    /* These are in the library itself; to ask for others loads their modules. */
+    static const char *const inside[] = {"vad native", "vad energy", "vad replay",
+                                         "vad null",   "stt exec",   "stt null"};
     struct lookup l = {.name = name, .length = strcspn(name, ":"), .status = 1};
     struct sentences words;
     struct vs_env env;
+    char full[64];
 
+    snprintf(full, sizeof(full), "%s %.*s", stage, (int)(l.length < 40 ? l.length : 40), name);
+    for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+        if (strcmp(full, inside[i]) == 0)
+            return 0;
     sentences_init(&words, s, NULL);
     sentences_env(&words, s, &env);
     env.log.write = NULL; /* the visit says it */
@@ -357,14 +377,10 @@ static void *wait_for_signals(void *unused)
     return NULL;
 }
 
-int signals_start(void (*handler)(void *user, int signal, int count), void *user)
+void signals_block(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    pthread_t thread;
-    int status;
 
-    signals.handler = handler;
-    signals.user = user;
     sigemptyset(&signals.set);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct sigaction now;
@@ -374,6 +390,15 @@ int signals_start(void (*handler)(void *user, int signal, int count), void *user
             sigaddset(&signals.set, numbers[i]);
     }
     pthread_sigmask(SIG_BLOCK, &signals.set, NULL);
+}
+
+int signals_start(void (*handler)(void *user, int signal, int count), void *user)
+{
+    pthread_t thread;
+    int status;
+
+    signals.handler = handler;
+    signals.user = user;
     status = pthread_create(&thread, NULL, wait_for_signals, NULL);
     if (status == 0)
         pthread_detach(thread);
@@ -476,5 +501,14 @@ void print_latency(const struct vs_stats *s, const char *note)
         print_ms(l->max_ns);
         fputc('\n', stderr);
     }
+    if (s->ring_frames > 0)
+        fprintf(
+            stderr,
+            "first frame after %.1f ms; ring at most %u of %u frames full; worker: %llu wake-ups, "
+            "%.2f %% of a core, %s\n",
+            (double)s->first_frame_ns / 1e6, s->ring_peak_frames, s->ring_frames,
+            (unsigned long long)s->wakeups,
+            s->elapsed_ns > 0 ? 100.0 * (double)s->worker_cpu_ns / (double)s->elapsed_ns : 0.0,
+            s->realtime > 0 ? "real-time" : "not real-time");
     progress_show();
 }

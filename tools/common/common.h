@@ -60,14 +60,18 @@ void sentences_explain(struct sentences *s, int error);
 
 /** Options to configuration: detection, text, channel. Source and events are the caller's. */
 void config_fill(const struct settings *s, struct sentences *words, struct vs_pipeline_config *ret);
+/** "file:PATH", to be freed; NULL without memory. */
+char *config_file(const char *path);
 /** Source from standard input, as --raw and its companions say. */
 void config_stdin(const struct settings *s, struct vs_pipeline_config *ret);
 /** Check what does not depend on an input: names of backends, --cpu, --raw.
     @return 0 or the exit status, after one line. */
 int config_check(const struct settings *s);
 
-/** Signals that end the program reach `handler` on a thread of their own: SIGINT, SIGTERM, SIGHUP.
-    `count` is 1 for the first. Call before other threads start. @return 0 or -errno. */
+/** From here SIGINT, SIGTERM and SIGHUP wait until signals_start(). Call before anything that may
+    start a thread, a library that is loaded included. */
+void signals_block(void);
+/** They reach `handler`, on a thread of its own; `count` is 1 for the first. @return 0 or -errno. */
 int signals_start(void (*handler)(void *user, int signal, int count), void *user);
 
 int64_t now_ns(void); /* CLOCK_MONOTONIC */
