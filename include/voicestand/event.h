@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 enum vs_event_type {
-    VS_EVENT_STATE,       /**< the source opened, paused, came back: `text` says which and what */
+    VS_EVENT_STATE,       /**< a live source: audio flows, or what became of it, says `text` */
     VS_EVENT_START,       /**< speech began: a segment is open; never taken back */
     VS_EVENT_END,         /**< speech ended: the bounds of the segment are final */
     VS_EVENT_SEGMENT,     /**< a finished segment, after its text where an engine runs */

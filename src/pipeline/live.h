@@ -72,6 +72,7 @@ struct vs__live {
     _Atomic uint64_t wakeups, events_dropped, text_dropped, text_frames;
     _Atomic int64_t worker_cpu_ns;
     _Atomic int realtime;
+    bool flowing;    /**< worker: the first frames came */
     bool text_skips; /**< worker: the open segment does not go to the engine */
 };
 

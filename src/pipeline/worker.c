@@ -216,6 +216,12 @@ static int take_audio(struct vs__live *live, const struct vs__record *r)
     const void *pcm = vs__ring_read_begin(p->edge.data, bytes, &there);
     int64_t time_ns = p->format.live ? r->time_ns : 0;
 
+    if (p->format.live && !live->flowing) {
+        struct vs_event e = vs__event_now(VS_EVENT_STATE);
+        live->flowing = true;
+        e.text = "audio flows";
+        (void)send_event(live, &e, NULL, true);
+    }
     if (time_ns) {
         int64_t span = (int64_t)r->frames * 1000000000 / p->format.rate_hz;
         vs__histogram_add(&live->queue, vs__mono_ns() - time_ns - span);

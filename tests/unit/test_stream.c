@@ -113,7 +113,7 @@ static void finds_bursts_where_they_are(void **state)
             int i = record_find(r, VS_EVENT_SEGMENT, n);
             double start = (double)r->events[i].start / rate, end = (double)r->events[i].end / rate;
             assert_true(fabs(start - (0.94 + 2.0 * (double)n)) < 0.02);
-            assert_true(fabs(end - (1.56 + 2.0 * (double)n)) < 0.02);
+            assert_true(fabs(end - (1.54 + 2.0 * (double)n)) < 0.02);
         }
         assert_int_equal(r->ledger.captured, (uint64_t)rate * SECONDS);
         assert_int_equal(r->ledger.delivered, r->ledger.captured);
