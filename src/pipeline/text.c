@@ -40,8 +40,10 @@ static void note_text(struct talk *t, const char *text, uint32_t flags)
 static void begin_segment(struct talk *t, const struct vs_event *start)
 {
     t->bounds = *start;
+    /* A cancel counts until the next begin(): after an abort there is none. */
+    bool over = atomic_load_explicit(&t->live->p->aborted, memory_order_acquire);
+    int rc = over ? -ECANCELED : t->engine->begin(t->state, start->segment);
     t->status = 0;
-    int rc = t->engine->begin(t->state, start->segment);
     if (rc < 0)
         note_error(t, rc);
 }
