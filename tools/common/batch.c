@@ -22,6 +22,7 @@ struct slot {
     pthread_t thread;
     vs_pipeline *pipeline; /* set while it may be asked and aborted */
     bool opening;
+    bool heard; /* an event came, so that its figures stand; until then they are not asked for */
     const struct job *job;
     char partial[PATH_BYTES]; /* file to remove if the program is ended at once; "" = none */
 };
@@ -131,6 +132,11 @@ static void on_event(void *user, const struct vs_event *event)
 
     if (atomic_load(&batch.output_status) != 0)
         return;
+    if (!r->slot->heard) { /* written by this thread alone */
+        pthread_mutex_lock(&batch.lock);
+        r->slot->heard = true;
+        pthread_mutex_unlock(&batch.lock);
+    }
     /* Tells a later --resume, and the reader, that this account is not of the whole file. */
     if (event->type == VS_EVENT_LEDGER && atomic_load(&batch.interrupted) != 0)
         vs_output_error(r->output, r->job->name, -ECANCELED, "interrupted");
@@ -321,6 +327,7 @@ static int run_pipeline(struct run *r, vs_pipeline *p)
 
     pthread_mutex_lock(&batch.lock);
     r->slot->pipeline = p;
+    r->slot->heard = false;
     pthread_mutex_unlock(&batch.lock);
     if (!is_over())
         status = vs_pipeline_run(p);
@@ -429,7 +436,7 @@ static void show_progress(void)
         struct vs_stats stats = {.size = sizeof(stats)};
         struct vs_pipeline_info info = {.size = sizeof(info)};
 
-        if (slot->pipeline == NULL)
+        if (slot->pipeline == NULL || !slot->heard)
             continue;
         vs_pipeline_stats(slot->pipeline, &stats);
         vs_pipeline_info(slot->pipeline, &info);
