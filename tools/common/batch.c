@@ -22,7 +22,8 @@ struct slot {
     pthread_t thread;
     vs_pipeline *pipeline; /* set while it may be asked and aborted */
     bool opening;
-    bool heard; /* an event came, so that its figures stand; until then they are not asked for */
+    struct vs_output_source source; /* while `pipeline` is set */
+    _Atomic uint64_t position;      /* source frames, as of the last event */
     const struct job *job;
     char partial[PATH_BYTES]; /* file to remove if the program is ended at once; "" = none */
 };
@@ -132,11 +133,8 @@ static void on_event(void *user, const struct vs_event *event)
 
     if (atomic_load(&batch.output_status) != 0)
         return;
-    if (!r->slot->heard) { /* written by this thread alone */
-        pthread_mutex_lock(&batch.lock);
-        r->slot->heard = true;
-        pthread_mutex_unlock(&batch.lock);
-    }
+    if (event->type != VS_EVENT_LEDGER && event->end_frame > 0)
+        atomic_store(&r->slot->position, event->end_frame);
     /* Tells a later --resume, and the reader, that this account is not of the whole file. */
     if (event->type == VS_EVENT_LEDGER && atomic_load(&batch.interrupted) != 0)
         vs_output_error(r->output, r->job->name, -ECANCELED, "interrupted");
@@ -327,7 +325,8 @@ static int run_pipeline(struct run *r, vs_pipeline *p)
 
     pthread_mutex_lock(&batch.lock);
     r->slot->pipeline = p;
-    r->slot->heard = false;
+    r->slot->source = r->source;
+    atomic_store(&r->slot->position, 0);
     pthread_mutex_unlock(&batch.lock);
     if (!is_over())
         status = vs_pipeline_run(p);
@@ -433,17 +432,14 @@ static void show_progress(void)
     }
     for (unsigned i = 0; i < batch.slot_count; i++) {
         const struct slot *slot = &batch.slots[i];
-        struct vs_stats stats = {.size = sizeof(stats)};
-        struct vs_pipeline_info info = {.size = sizeof(info)};
+        double position = (double)atomic_load(&slot->position);
 
-        if (slot->pipeline == NULL || !slot->heard)
+        if (slot->pipeline == NULL)
             continue;
-        vs_pipeline_stats(slot->pipeline, &stats);
-        vs_pipeline_info(slot->pipeline, &info);
-        if (info.rate_hz > 0)
-            p.audio_s += (double)stats.ledger.delivered / info.rate_hz;
-        if (info.total_frames > 0)
-            done += slot->job->weight * (double)stats.ledger.delivered / (double)info.total_frames;
+        if (slot->source.rate_hz > 0)
+            p.audio_s += position / slot->source.rate_hz;
+        if (slot->source.total_frames > 0)
+            done += slot->job->weight * position / (double)slot->source.total_frames;
     }
     p.fraction = all > 0 ? done / all : 0;
     p.wall_s = (double)(now_ns() - batch.start_ns) / 1e9;
