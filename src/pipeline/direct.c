@@ -81,7 +81,7 @@ static void feed_engine(struct vs__direct *d, const float *audio, uint32_t frame
 {
     const char *text = NULL;
 
-    d->text_frames += frames;
+    vs__count(&d->text_frames, frames);
     int rc = d->stt->feed(d->stt_state, audio, frames);
     if (rc < 0) {
         tell_engine_error(d, segment, rc);

@@ -235,8 +235,9 @@ int vs__live_start(struct vs_pipeline *p)
         return rc;
     }
     p->direct.chain = p->chain;
-    p->begin_ns = p->edge.begin_ns = vs__mono_ns();
+    p->edge.begin_ns = vs__mono_ns();
     p->live = live;
+    atomic_store_explicit(&p->begin_ns, p->edge.begin_ns, memory_order_release);
     return start_threads(live);
 }
 

@@ -261,7 +261,7 @@ static void tell_ledger(struct vs_pipeline *p)
                                          vs__counted(&p->edge.captured), &p->edge.losses);
     struct vs_event e = vs__event_now(VS_EVENT_LEDGER);
 
-    ledger.text_frames = p->direct.text_frames;
+    ledger.text_frames = vs__counted(&p->direct.text_frames);
     vs__event_bounds(&e, 0, ledger.captured, p->format.rate_hz);
     e.ledger = &ledger;
     vs__direct_tell(&p->direct, &e);
@@ -304,7 +304,8 @@ int vs_pipeline_run(vs_pipeline *p)
         return rc;
     p->direct.chain = p->chain;
     p->used = true;
-    p->begin_ns = p->edge.begin_ns = vs__mono_ns();
+    p->edge.begin_ns = vs__mono_ns();
+    atomic_store_explicit(&p->begin_ns, p->edge.begin_ns, memory_order_release);
     unsigned mode = vs__fp_fast();
     size_t frames = VS__MIN((size_t)4096, VS__POOL_LARGE / p->edge.frame_bytes);
     rc = run_source(p, vs__pool_take(&pool), frames);
@@ -330,7 +331,8 @@ int vs_pipeline_start(vs_pipeline *p)
 
 int vs_pipeline_wait(vs_pipeline *p, int timeout_ms)
 {
-    return p->live ? vs__live_wait(p->live, timeout_ms) : 0;
+    bool began = atomic_load_explicit(&p->begin_ns, memory_order_acquire) != 0;
+    return began && p->live ? vs__live_wait(p->live, timeout_ms) : 0;
 }
 
 void vs_pipeline_stop(vs_pipeline *p)
@@ -346,7 +348,7 @@ void vs_pipeline_abort(vs_pipeline *p)
         p->engine->cancel(p->stt.state);
     if (p->source->cancel)
         p->source->cancel(p->capture.state);
-    if (p->live)
+    if (atomic_load_explicit(&p->begin_ns, memory_order_acquire) && p->live)
         vs__live_abort(p->live);
 }
 
@@ -354,19 +356,20 @@ void vs_pipeline_stats(const vs_pipeline *p, struct vs_stats *ret)
 {
     struct vs_stats stats = {.size = sizeof(stats)};
     int64_t end = atomic_load(&p->end_ns);
+    int64_t begin = atomic_load_explicit(&p->begin_ns, memory_order_acquire);
 
-    if (p->chain) {
+    if (begin) {
         stats.ledger = vs__ledger(p->chain, p->format.rate_hz, p->format.channels,
                                   vs__counted(&p->edge.captured), &p->edge.losses);
         vs__chain_stats(p->chain, &stats);
     }
     vs__histogram_read(&p->text, &stats.stage[VS_STAGE_TEXT]);
-    stats.ledger.text_frames = p->direct.text_frames;
-    stats.elapsed_ns = p->used ? (end ? end : vs__mono_ns()) - p->begin_ns : 0;
+    stats.ledger.text_frames = vs__counted(&p->direct.text_frames);
+    stats.elapsed_ns = begin ? (end ? end : vs__mono_ns()) - begin : 0;
     stats.first_frame_ns = atomic_load_explicit(&p->edge.first_ns, memory_order_relaxed);
     stats.ring_peak_frames = atomic_load_explicit(&p->edge.peak_frames, memory_order_relaxed);
     stats.source_latency_ns = p->format.latency_ns;
-    if (p->live)
+    if (begin && p->live)
         vs__live_stats(p->live, &stats);
     vs__write_sized(ret, &stats, sizeof(stats));
 }

@@ -26,7 +26,9 @@ struct vs_pipeline {
     struct vs__direct direct; /**< tells the user: from run, or from the output thread */
     struct vs__histogram text;
     struct vs__live *live; /**< threads, queues: made by start */
-    int64_t begin_ns;
+    /** When the run began, 0 = not yet. Release: chain and live are there; other threads look at
+        them only behind an acquire that sees it. */
+    _Atomic int64_t begin_ns;
     bool used; /**< it ran or runs */
     _Atomic bool aborted;
     _Atomic int64_t end_ns; /**< when the run was over, 0 = not yet */

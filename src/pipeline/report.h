@@ -34,9 +34,9 @@ struct vs__direct {
     const struct vs_stt_ops *stt; /**< NULL = none */
     void *stt_state;
     uint64_t sequence;
-    uint64_t text_frames;
-    struct vs__histogram *text; /**< NULL = not measured */
-    int stt_status;             /**< of the open segment */
+    _Atomic uint64_t text_frames; /**< any thread may read it */
+    struct vs__histogram *text;   /**< NULL = not measured */
+    int stt_status;               /**< of the open segment */
 };
 
 /** The sink that leads to `d`. @param probabilities whether to pass on each hop's. */

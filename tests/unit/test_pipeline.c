@@ -395,6 +395,41 @@ static void stats_are_measured(void **state)
     free(r);
 }
 
+static void *run_it(void *pipeline)
+{
+    return (void *)(intptr_t)vs_pipeline_run(pipeline);
+}
+
+static void stats_can_be_read_while_it_runs(void **state)
+{
+    struct record *r = new_record();
+    struct vs__thread runner = {0};
+    struct vs_stats stats = {.size = sizeof(stats)};
+    uint64_t last = 0;
+    vs_pipeline *p;
+
+    (void)state;
+    set_script(even, 1, 2000, 48000, 0);
+    fake_vad_delay_us = 20;
+    struct vs_pipeline_config config = config_for(r, &fake_pull);
+    config.stt_ops = &fake_stt;
+    assert_int_equal(vs_pipeline_create(&config, &p), 0);
+    vs_pipeline_stats(p, &stats);
+    assert_int_equal(stats.hops, 0);
+    assert_int_equal(vs__thread_start(&runner, "runner", run_it, p), 0);
+    while (stats.hops < 2000) {
+        vs_pipeline_stats(p, &stats);
+        assert_true(stats.hops >= last);
+        last = stats.hops;
+    }
+    vs__thread_join(&runner);
+    vs_pipeline_stats(p, &stats);
+    assert_int_equal(stats.ledger.residual, 0);
+    assert_int_equal(stats.ledger.text_frames, r->ledger.text_frames);
+    vs_pipeline_destroy(p);
+    free(r);
+}
+
 static void bad_configs_are_refused(void **state)
 {
     struct record *r = new_record();
@@ -468,6 +503,7 @@ int main(void)
         cmocka_unit_test(an_inline_run_can_be_aborted_by_an_event),
         cmocka_unit_test(a_slow_user_loses_lesser_events_first),
         cmocka_unit_test(stats_are_measured),
+        cmocka_unit_test(stats_can_be_read_while_it_runs),
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
