@@ -496,13 +496,32 @@ static void close_alsa(void *state)
 
 /* devices ------------------------------------------------------------------------------------ */
 
+/* Whether a name leads to something that records. Cards do. Of the other names, which are plug-ins
+   and what the user defined, those that open; ways to servers that would be started by that, or
+   complain on their own, are left to those who name them. */
+static bool can_record(const char *name)
+{
+    static const char *const left_out[] = {"null", "jack", "oss", "pulse"};
+    snd_pcm_t *pcm;
+
+    if (strstr(name, "CARD="))
+        return true;
+    for (size_t i = 0; i < VS__COUNT(left_out); i++)
+        if (strcmp(name, left_out[i]) == 0)
+            return false;
+    int rc = snd_pcm_open(&pcm, name, SND_PCM_STREAM_CAPTURE, SND_PCM_NONBLOCK);
+    if (rc == 0)
+        snd_pcm_close(pcm);
+    return rc == 0 || rc == -EBUSY;
+}
+
 static bool visit_hint(void *hint, void (*visit)(void *, const struct vs_device *), void *user)
 {
     char *name = snd_device_name_get_hint(hint, "NAME");
     char *words = snd_device_name_get_hint(hint, "DESC");
     char *way = snd_device_name_get_hint(hint, "IOID"); /* none = both ways */
     char capture[512];
-    bool is_input = name && strcmp(name, "null") != 0 && (!way || strcmp(way, "Input") == 0);
+    bool is_input = name && (!way || strcmp(way, "Input") == 0) && can_record(name);
     if (is_input) {
         struct vs_device device = {.size = sizeof(device), .capture = capture};
         snprintf(capture, sizeof(capture), "alsa:%s", name);
