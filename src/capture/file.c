@@ -219,13 +219,13 @@ static int64_t end_file(struct file_source *s)
 {
     s->ended = true;
     if (sf_error(s->file) != SF_ERR_NO_ERROR) {
-        vs__log(&s->env->log, VS_LOG_WARNING, "capture",
+        vs__log(&s->env->log, VS_LOG_ERROR, "capture",
                 "%s: it is damaged after frame %" PRIu64 ": %s; what came before was used", s->path,
                 s->position, sf_strerror(s->file));
         return -EBADMSG;
     }
     if (s->is_cut || s->position < s->total) {
-        vs__log(&s->env->log, VS_LOG_WARNING, "capture",
+        vs__log(&s->env->log, VS_LOG_ERROR, "capture",
                 "%s: it is cut off after frame %" PRIu64 "; what came before was used", s->path,
                 s->position);
         return -EBADMSG;
