@@ -57,7 +57,8 @@ struct vs__chain {
 
     int64_t stamp_ns; /* capture time of source frame `stamp_source`; 0 = unknown */
     uint64_t stamp_source;
-    int64_t dsp_ns; /* spent on what is not yet a hop */
+    int64_t dsp_ns;     /* spent on what is not yet a hop */
+    int64_t excused_ns; /* see vs__chain_excuse() */
     struct vs__chain_metrics metrics;
 };
 
@@ -250,8 +251,9 @@ static int hear(struct vs__chain *c, const float *block)
         return rc;
     vs__histogram_add(&c->metrics.vad, t1 - t0);
     c->heard += c->config.vad_shape.block_frames;
+    c->excused_ns = 0;
     decide_heard(c, probability >= 0 && probability <= 1 ? probability : 0);
-    vs__histogram_add(&c->metrics.segment, vs__mono_ns() - t1);
+    vs__histogram_add(&c->metrics.segment, vs__mono_ns() - t1 - c->excused_ns);
     return 0;
 }
 
@@ -446,6 +448,11 @@ int vs__chain_gap(struct vs__chain *c, uint64_t frames)
 int vs__chain_finish(struct vs__chain *c)
 {
     return end_run(c);
+}
+
+void vs__chain_excuse(struct vs__chain *c, int64_t ns)
+{
+    c->excused_ns += ns;
 }
 
 uint64_t vs__chain_position(const struct vs__chain *c)

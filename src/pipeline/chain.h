@@ -89,6 +89,10 @@ int vs__chain_finish(struct vs__chain *c);
 /** As after create. The sink must hold no block. */
 void vs__chain_reset(struct vs__chain *c);
 
+/** The sink spent so long on what is not ours, as the user's callback or a text engine in line: it
+    does not count as the segment stage's. */
+void vs__chain_excuse(struct vs__chain *c, int64_t ns);
+
 /** Source frames so far, gaps included. */
 uint64_t vs__chain_position(const struct vs__chain *c);
 

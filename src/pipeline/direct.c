@@ -4,11 +4,21 @@
 
 #include "pipeline/report.h"
 
+/* What began at `begin` was the user's or the engine's time, not ours. */
+static void excuse(struct vs__direct *d, int64_t begin)
+{
+    if (d->chain)
+        vs__chain_excuse(d->chain, vs__mono_ns() - begin);
+}
+
 void vs__direct_tell(struct vs__direct *d, struct vs_event *e)
 {
     e->sequence = d->sequence++;
-    if (d->on_event)
-        d->on_event(d->user, e);
+    if (!d->on_event)
+        return;
+    int64_t begin = vs__mono_ns();
+    d->on_event(d->user, e);
+    excuse(d, begin);
 }
 
 static void tell_engine_error(struct vs__direct *d, uint64_t segment, int status)
@@ -47,6 +57,7 @@ static void end_segment(struct vs__direct *d, const struct vs_event *end)
         int rc = d->stt->finish(d->stt_state, &text);
         if (d->text)
             vs__histogram_add(d->text, vs__mono_ns() - begin);
+        excuse(d, begin);
         if (rc < 0) {
             text = NULL;
             tell_engine_error(d, end->segment, rc);
@@ -72,7 +83,9 @@ static void on_step(void *user, const struct vs__chain_step *step)
     if (!d->stt)
         return;
     d->stt_status = 0;
+    int64_t begin = vs__mono_ns();
     int rc = d->stt->begin(d->stt_state, step->segment);
+    excuse(d, begin);
     if (rc < 0)
         tell_engine_error(d, step->segment, rc);
 }
@@ -82,7 +95,9 @@ static void feed_engine(struct vs__direct *d, const float *audio, uint32_t frame
     const char *text = NULL;
 
     vs__count(&d->text_frames, frames);
+    int64_t begin = vs__mono_ns();
     int rc = d->stt->feed(d->stt_state, audio, frames);
+    excuse(d, begin);
     if (rc < 0) {
         tell_engine_error(d, segment, rc);
     } else if (rc > 0 && d->stt->partial && d->stt->partial(d->stt_state, &text) == 0 && text) {

@@ -234,7 +234,6 @@ int vs__live_start(struct vs_pipeline *p)
         vs__edge_close(&p->edge);
         return rc;
     }
-    p->direct.chain = p->chain;
     p->edge.begin_ns = vs__mono_ns();
     p->live = live;
     atomic_store_explicit(&p->begin_ns, p->edge.begin_ns, memory_order_release);

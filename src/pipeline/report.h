@@ -26,7 +26,7 @@ struct vs_ledger vs__ledger(const struct vs__chain *c, uint32_t rate_hz, uint32_
 /** Tells the user in the call that caused it, and feeds a text engine in line: for streams and
     vs_pipeline_run(). */
 struct vs__direct {
-    struct vs__chain *chain;
+    struct vs__chain *chain; /**< that runs on this thread; NULL on the output thread */
     uint32_t rate_hz;
     vs_event_fn *on_event;
     void *user;
