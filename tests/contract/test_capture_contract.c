@@ -374,7 +374,7 @@ static void reads_what_is_there_of_a_cut_file(void **state)
     }
     assert_int_equal(sum, 1000);
     assert_int_equal(got, -EBADMSG);
-    assert_int_equal(s.warnings, 1);
+    assert_int_equal(s.errors, 1);
     close_source(&s);
     unlink(path);
 }

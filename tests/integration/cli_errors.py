@@ -206,6 +206,17 @@ def a_missing_backend_has_status_7(folder):
 
 
 @case
+def a_segment_without_its_text_is_a_failure(folder):
+    trace = write_file(os.path.join(folder, 't.csv'), b'file,start_ms,end_ms,prob\n' + b''.join(
+        b'x,%d,%d,0.9\n' % (10 * i, 10 * i + 10) for i in range(100)))
+    path = write_file(os.path.join(folder, 'a.wav'), wav_bytes(tone(1)))
+    p = run('segment', '-q', '--vad', 'replay:' + trace, '--stt', 'exec:cat >/dev/null; exit 3', path,
+            check_status=1)
+    one_line(p, 'exit 3', 'segment 1')
+    equal([e['event'] for e in events(p.out)], ['start', 'end', 'error', 'segment', 'ledger'])
+
+
+@case
 def no_device_is_told(_):
     one_line(run('listen', '--capture', 'alsa:there-is-no-such-card', '-q', check_status=3),
              'there-is-no-such-card')

@@ -58,6 +58,7 @@ struct run {
     FILE *stream, *trace_stream;
     vs_segment_audio *audio;
     char path[PATH_BYTES]; /* final name in the output folder */
+    bool lacks_text;       /* the engine failed on a segment */
 };
 
 static bool is_over(void)
@@ -138,6 +139,7 @@ static void on_event(void *user, const struct vs_event *event)
     /* Tells a later --resume, and the reader, that this account is not of the whole file. */
     if (event->type == VS_EVENT_LEDGER && atomic_load(&batch.interrupted) != 0)
         vs_output_error(r->output, r->job->name, -ECANCELED, "interrupted");
+    r->lacks_text = r->lacks_text || event->type == VS_EVENT_ERROR;
     status = vs_output_event(r->output, &r->source, event);
     if (status == 0 && strcmp(r->job->name, "-") == 0 && event->type != VS_EVENT_PROBABILITY &&
         fflush(r->stream) != 0)
@@ -380,6 +382,8 @@ static void run_job(struct slot *slot, size_t index)
     if (atomic_load(&batch.interrupted) == 0)
         job->status =
             is_special(job->name) && status == -EINVAL ? EXIT_STATUS_NO_INPUT : status_of(status);
+    if (r.lacks_text && job->status == EXIT_STATUS_OK)
+        job->status = EXIT_STATUS_SOME;
     vs_pipeline_destroy(p);
     /* A damaged file keeps what was read before the damage. */
     close_outputs(&r, p != NULL && !is_over());
