@@ -7,6 +7,7 @@
 #include <voicestand/event.h>
 #include <voicestand/segment.h>
 #include <voicestand/stats.h>
+#include <voicestand/stt.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +55,8 @@ struct vs_pipeline_config {
 
     vs_event_fn *on_event; /**< may be NULL */
     void *user;
+
+    vs_stt *engine; /**< instead of `stt`: an open engine; must outlive the pipeline */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever

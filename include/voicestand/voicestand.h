@@ -10,6 +10,7 @@
 #include <voicestand/segment.h>
 #include <voicestand/stats.h>
 #include <voicestand/stream.h>
+#include <voicestand/stt.h>
 #include <voicestand/vad.h>
 #include <voicestand/writer.h>
 

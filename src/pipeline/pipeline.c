@@ -83,23 +83,27 @@ static int open_auto(struct vs_pipeline *p)
     return rc == -EINVAL || rc == -ENOTSUP ? -ENODEV : rc;
 }
 
-static int open_engine(struct vs_pipeline *p, const char *name, const struct vs_stt_ops *ops)
+static int open_engine(struct vs_pipeline *p, const struct vs_pipeline_config *given)
 {
-    if (!ops && (!name || !*name || strcmp(name, "null") == 0))
+    bool none = !given->stt || !*given->stt || strcmp(given->stt, "null") == 0;
+    struct vs_stt_config config = {
+        .size = sizeof(config), .env = p->env, .name = given->stt, .ops = given->stt_ops};
+    vs_stt *engine = given->engine;
+    int rc = 0;
+
+    if (!engine && none && !given->stt_ops)
         return 0;
-    int rc = vs__backend_find(&p->stt, VS__KIND_STT, name ? name : "", ops, &p->env);
+    if (!engine) {
+        rc = vs_stt_create(&config, &p->own_engine);
+        engine = p->own_engine;
+    }
+    if (rc == 0)
+        rc = vs__stt_take(engine, &p->env.log);
     if (rc < 0)
         return rc;
-    const struct vs_stt_ops *engine = p->stt.ops;
-    struct vs_stt_params params = {
-        .size = sizeof(params), .env = &p->env, .argument = p->stt.argument};
-    rc = engine->open(p->stt.state, &params);
-    if (rc < 0) {
-        engine->close(p->stt.state);
-        vs__backend_drop(&p->stt);
-        return rc;
-    }
-    p->engine = engine;
+    p->taken_engine = engine;
+    p->engine = engine->backend.ops;
+    p->engine_state = engine->backend.state;
     return 0;
 }
 
@@ -179,7 +183,7 @@ static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *gi
     int rc = vs__vad_open(&p->vad, given->vad, given->vad_ops, &p->env, &p->vad_shape);
     if (rc < 0)
         return rc;
-    rc = open_engine(p, given->stt, given->stt_ops);
+    rc = open_engine(p, given);
     if (rc < 0)
         return rc;
     rc = strcmp(source, "auto") == 0 && !given->capture_ops
@@ -220,7 +224,7 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
                                     .user = own.user,
                                     .audio = own.audio,
                                     .stt = p->engine,
-                                    .stt_state = p->stt.state,
+                                    .stt_state = p->engine_state,
                                     .text = &p->text};
     *ret = p;
     return 0;
@@ -239,10 +243,8 @@ void vs_pipeline_destroy(vs_pipeline *p)
         p->source->close(p->capture.state);
         vs__backend_drop(&p->capture);
     }
-    if (p->engine) {
-        p->engine->close(p->stt.state);
-        vs__backend_drop(&p->stt);
-    }
+    vs__stt_give_back(p->taken_engine);
+    vs_stt_destroy(p->own_engine);
     if (p->vad.ops) {
         ((const struct vs_vad_ops *)p->vad.ops)->close(p->vad.state);
         vs__backend_drop(&p->vad);
@@ -345,7 +347,7 @@ void vs_pipeline_abort(vs_pipeline *p)
 {
     atomic_store_explicit(&p->aborted, true, memory_order_release);
     if (p->engine && p->engine->cancel)
-        p->engine->cancel(p->stt.state);
+        p->engine->cancel(p->engine_state);
     if (p->source->cancel)
         p->source->cancel(p->capture.state);
     if (atomic_load_explicit(&p->begin_ns, memory_order_acquire) && p->live)

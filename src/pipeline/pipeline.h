@@ -12,12 +12,26 @@
 
 struct vs__live;
 
+struct vs_stt {
+    struct vs_env env; /**< its strings are ours */
+    struct vs__backend backend;
+    _Atomic bool taken;
+};
+
+/** One pipeline takes the engine, which then writes to its log. @return 0, -EBUSY */
+int vs__stt_take(vs_stt *s, const struct vs_log *log);
+/** NULL is fine. */
+void vs__stt_give_back(vs_stt *s);
+
 struct vs_pipeline {
     struct vs_env env;                /**< its strings are ours */
     struct vs_pipeline_config config; /**< its strings are NULL */
-    struct vs__backend capture, vad, stt;
+    struct vs__backend capture, vad;
     const struct vs_capture_ops *source;
     const struct vs_stt_ops *engine; /**< NULL = no text wanted */
+    void *engine_state;
+    vs_stt *own_engine;   /**< opened for this pipeline; NULL = the user's, or none */
+    vs_stt *taken_engine; /**< the one in use */
     struct vs_capture_format format;
     struct vs_vad_shape vad_shape;
     struct vs__chain_config chain_config;

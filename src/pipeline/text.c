@@ -86,7 +86,7 @@ static void end_segment(struct talk *t, const struct vs_event *end)
 void *vs__text_body(void *argument)
 {
     struct vs__live *live = argument;
-    struct talk t = {live, live->p->engine, live->p->stt.state, 0, {0}};
+    struct talk t = {live, live->p->engine, live->p->engine_state, 0, {0}};
     struct vs__text_item item;
 
     for (;;) {

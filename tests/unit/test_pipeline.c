@@ -230,6 +230,34 @@ static void text_is_of_the_segment_and_after_it(void **state)
     free(b);
 }
 
+static void an_engine_serves_one_pipeline_after_another(void **state)
+{
+    struct record *a = new_record(), *b = new_record();
+    struct vs_stt_config engine = {.size = sizeof(engine), .ops = &fake_stt};
+    vs_pipeline *p = NULL, *q = NULL;
+    vs_stt *s = NULL;
+
+    (void)state;
+    set_script(even, 1, 1000, 48000, 0);
+    assert_int_equal(vs_stt_create(&(struct vs_stt_config){.size = sizeof(engine)}, &s), -EINVAL);
+    assert_int_equal(vs_stt_create(&engine, &s), 0);
+    struct vs_pipeline_config config = config_for(a, &fake_pull);
+    config.engine = s;
+    assert_int_equal(vs_pipeline_create(&config, &p), 0);
+    assert_int_equal(vs_pipeline_create(&config, &q), -EBUSY);
+    assert_null(q);
+    assert_int_equal(vs_pipeline_run(p), 0);
+    vs_pipeline_destroy(p);
+    config.user = b;
+    assert_int_equal(run_threads(&config, NULL), 0);
+    vs_stt_destroy(s);
+    assert_int_equal(record_count(a, VS_EVENT_TEXT), record_count(b, VS_EVENT_TEXT));
+    assert_int_equal(a->ledger.text_frames, b->ledger.text_frames);
+    assert_true(a->ledger.text_frames > 0);
+    free(a);
+    free(b);
+}
+
 static void a_hanging_engine_drops_text_not_audio(void **state)
 {
     struct record *r = new_record();
@@ -496,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_slow_worker_drops_and_counts),
         cmocka_unit_test(a_source_that_waits_loses_nothing),
         cmocka_unit_test(text_is_of_the_segment_and_after_it),
+        cmocka_unit_test(an_engine_serves_one_pipeline_after_another),
         cmocka_unit_test(a_hanging_engine_drops_text_not_audio),
         cmocka_unit_test(a_source_that_fails_ends_the_run_with_its_error),
         cmocka_unit_test(a_detector_that_fails_ends_the_run_with_its_error),

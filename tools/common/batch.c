@@ -25,6 +25,7 @@ struct slot {
     struct vs_output_source source; /* while `pipeline` is set */
     _Atomic uint64_t position;      /* source frames, as of the last event */
     const struct job *job;
+    vs_stt *engine;           /* kept warm from file to file; NULL = none wanted, or not open yet */
     char partial[PATH_BYTES]; /* file to remove if the program is ended at once; "" = none */
 };
 
@@ -252,6 +253,20 @@ static void close_outputs(struct run *r, bool keep)
     vs_segment_audio_close(r->audio);
 }
 
+/* A worker's engine is opened with its first file and serves all of them. */
+static int open_engine(struct run *r, struct vs_pipeline_config *config)
+{
+    struct vs_stt_config engine = {.size = sizeof(engine), .env = config->env, .name = config->stt};
+    int status = 0;
+
+    if (config->stt == NULL || strcmp(config->stt, "null") == 0)
+        return 0;
+    if (r->slot->engine == NULL)
+        status = vs_stt_create(&engine, &r->slot->engine);
+    config->engine = r->slot->engine;
+    return status;
+}
+
 static int create_pipeline(struct run *r, vs_pipeline **ret)
 {
     const struct batch_config *c = batch.config;
@@ -274,7 +289,9 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
     config.probabilities = c->trace != NULL;
     config.on_event = on_event;
     config.user = r;
-    status = vs_pipeline_create(&config, ret);
+    status = open_engine(r, &config);
+    if (status == 0)
+        status = vs_pipeline_create(&config, ret);
     free(capture);
     if (status < 0)
         return status;
@@ -414,6 +431,9 @@ static void *work(void *argument)
         slot->job = NULL;
         c->jobs[index].ended = true;
     }
+    pthread_mutex_unlock(&batch.lock);
+    vs_stt_destroy(slot->engine);
+    pthread_mutex_lock(&batch.lock);
     batch.running--;
     pthread_cond_broadcast(&batch.changed);
     pthread_mutex_unlock(&batch.lock);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Text engines: opened for one pipeline, or kept by the user for several. */
+#include <errno.h>
+
+#include "pipeline/pipeline.h"
+
+int vs_stt_create(const struct vs_stt_config *config, vs_stt **ret)
+{
+    struct vs_stt_config own = {.size = sizeof(own)};
+
+    if (!config || !ret || config->size < sizeof(size_t))
+        return -EINVAL;
+    vs__read_sized(&own, config, sizeof(own));
+    if (!own.name && !own.ops)
+        return -EINVAL;
+    vs_stt *s = vs__alloc(sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->env.log = own.env.log;
+    s->env.module_dir = vs__strdup(own.env.module_dir);
+    int rc = own.env.module_dir && !s->env.module_dir ? -ENOMEM : 0;
+    if (rc == 0)
+        rc =
+            vs__backend_find(&s->backend, VS__KIND_STT, own.name ? own.name : "", own.ops, &s->env);
+    if (rc == 0) {
+        const struct vs_stt_ops *ops = s->backend.ops;
+        struct vs_stt_params params = {
+            .size = sizeof(params), .env = &s->env, .argument = s->backend.argument};
+        rc = ops->open(s->backend.state, &params);
+    }
+    if (rc < 0) {
+        vs_stt_destroy(s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+void vs_stt_destroy(vs_stt *s)
+{
+    if (!s)
+        return;
+    const struct vs_stt_ops *ops = s->backend.ops;
+    if (ops)
+        ops->close(s->backend.state);
+    vs__backend_drop(&s->backend);
+    vs__free((void *)(uintptr_t)s->env.module_dir);
+    vs__free(s);
+}
+
+int vs__stt_take(vs_stt *s, const struct vs_log *log)
+{
+    if (atomic_exchange_explicit(&s->taken, true, memory_order_acquire)) {
+        vs__log(log, VS_LOG_ERROR, "stt", "the text engine is used by another pipeline");
+        return -EBUSY;
+    }
+    s->env.log = *log;
+    return 0;
+}
+
+void vs__stt_give_back(vs_stt *s)
+{
+    if (!s)
+        return;
+    s->env.log = (struct vs_log){0}; /* it may not outlive the pipeline */
+    atomic_store_explicit(&s->taken, false, memory_order_release);
+}
