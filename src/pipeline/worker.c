@@ -228,7 +228,8 @@ static int take_audio(struct vs__live *live, const struct vs__record *r)
     }
     int rc = vs__chain_push(p->chain, pcm, (size_t)r->frames, time_ns);
     vs__ring_read_commit(p->edge.data, bytes);
-    if (!p->format.live)
+    /* A source that waits is woken when half of the ring is free, not for each step of it. */
+    if (!p->format.live && vs__ring_fill(p->edge.data) <= p->edge.data->bytes / 2)
         vs__signal_raise(&live->room);
     return rc;
 }
