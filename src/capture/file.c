@@ -118,9 +118,11 @@ static int raw_subformat(int format)
 }
 
 /* What keeps every bit that the file has. */
-static int choose_format(int subformat)
+static int choose_format(int format)
 {
-    switch (subformat & SF_FORMAT_SUBMASK) {
+    if ((format & SF_FORMAT_TYPEMASK) == SF_FORMAT_SDS)
+        return VS_FORMAT_F32; /* it stores more bits than its format says */
+    switch (format & SF_FORMAT_SUBMASK) {
     case SF_FORMAT_PCM_S8:
     case SF_FORMAT_PCM_U8:
     case SF_FORMAT_PCM_16:
@@ -144,8 +146,12 @@ static int choose_format(int subformat)
 static int open_sound(struct file_source *s, int fd, SF_INFO *info)
 {
     int status = 0;
+    bool is_raw = info->format != 0;
     pthread_mutex_lock(&open_lock);
     s->file = sf_open_fd(fd, SFM_READ, info, SF_TRUE);
+    /* Sound Designer II keeps what it is in a second file, which libsndfile finds by the name. */
+    if (!s->file && !is_raw && sf_error(NULL) != SF_ERR_SYSTEM)
+        s->file = sf_open(s->path, SFM_READ, memset(info, 0, sizeof(*info)));
     if (!s->file) {
         switch (sf_error(NULL)) {
         case SF_ERR_UNRECOGNISED_FORMAT:
