@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* The network of Silero VAD 6 for 16 kHz, with the weights from a file of the user: magnitudes of
+   four overlapping windows, four convolutions over them, one step of an LSTM cell, one output.
+
+   A block is 512 frames. With the 64 before it and 64 mirrored at its end, four windows of 256
+   frames, 128 apart, fit. Convolutions have three taps and zeros at the edges; the strides of two
+   leave two, then one step in time, for which only two taps, then one, meet anything but zeros. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base.h"
+#include "dsp/dsp.h"
+#include "vad/vad.h"
+#include "vad/weights.h"
+
+enum {
+    BLOCK = 512,
+    BEFORE = 64, /* frames of the block before */
+    AFTER = 64,  /* frames mirrored at the end */
+    WINDOW = 256,
+    STEP = 128,
+    WINDOWS = 4,
+    BINS = 129,
+    ROOM = 136, /* for the bins of one window: whole vectors */
+    WIDE = 128, /* channels of the first and last layer, and of the cell */
+    SLIM = 64,  /* channels of the two between */
+    GATES = 4 * WIDE,
+};
+
+enum tensor {
+    BASIS,
+    CONV1,
+    BIAS1,
+    CONV2,
+    BIAS2,
+    CONV3,
+    BIAS3,
+    CONV4,
+    BIAS4,
+    INPUT,
+    HIDDEN,
+    BIAS_INPUT,
+    BIAS_HIDDEN,
+    OUTPUT,
+    BIAS_OUTPUT,
+    TENSORS
+};
+
+static const struct vs__tensor wanted[TENSORS] = {
+    [BASIS] = {"stft_conv.weight", "model.stft.forward_basis_buffer", {258, 1, 256}, NULL},
+    [CONV1] = {"conv1.weight", "model.encoder.0.reparam_conv.weight", {128, 129, 3}, NULL},
+    [BIAS1] = {"conv1.bias", "model.encoder.0.reparam_conv.bias", {128}, NULL},
+    [CONV2] = {"conv2.weight", "model.encoder.1.reparam_conv.weight", {64, 128, 3}, NULL},
+    [BIAS2] = {"conv2.bias", "model.encoder.1.reparam_conv.bias", {64}, NULL},
+    [CONV3] = {"conv3.weight", "model.encoder.2.reparam_conv.weight", {64, 64, 3}, NULL},
+    [BIAS3] = {"conv3.bias", "model.encoder.2.reparam_conv.bias", {64}, NULL},
+    [CONV4] = {"conv4.weight", "model.encoder.3.reparam_conv.weight", {128, 64, 3}, NULL},
+    [BIAS4] = {"conv4.bias", "model.encoder.3.reparam_conv.bias", {128}, NULL},
+    [INPUT] = {"lstm_cell.weight_ih", "model.decoder.rnn.weight_ih", {512, 128}, NULL},
+    [HIDDEN] = {"lstm_cell.weight_hh", "model.decoder.rnn.weight_hh", {512, 128}, NULL},
+    [BIAS_INPUT] = {"lstm_cell.bias_ih", "model.decoder.rnn.bias_ih", {512}, NULL},
+    [BIAS_HIDDEN] = {"lstm_cell.bias_hh", "model.decoder.rnn.bias_hh", {512}, NULL},
+    [OUTPUT] = {"final_conv.weight", "model.decoder.decoder.2.weight", {1, 128, 1}, NULL},
+    [BIAS_OUTPUT] = {"final_conv.bias", "model.decoder.decoder.2.bias", {1}, NULL},
+};
+
+/* In the order of use; a row is what meets one output, tap after tap. All aligned to 64. */
+struct weights {
+    float window[WINDOW];
+    float conv1[WIDE][3][ROOM]; /* the last bins of each are 0 */
+    float conv2[SLIM][3][WIDE];
+    float conv3[SLIM][2][SLIM];
+    float conv4[WIDE][SLIM];
+    float cell[GATES][2][WIDE]; /* of the input, of the hidden state; gates: in, forget, new, out */
+    float output[WIDE];
+    float bias1[WIDE], bias2[SLIM], bias3[SLIM], bias4[WIDE], bias_cell[GATES], bias_output;
+};
+
+struct silero_state {
+    struct vs__dsp dsp;
+    struct vs__rfft *fft;
+    struct weights *weights;
+    struct {
+        float before[BEFORE];
+        float hidden[WIDE];
+        float cell[WIDE];
+    } past;
+    _Alignas(64) float audio[BEFORE + BLOCK + AFTER];
+    _Alignas(64) float frame[WINDOW];
+    _Alignas(64) float spectrum[2 * BINS + 2];
+    _Alignas(64) float power[ROOM];
+    _Alignas(64) float bins[1 + WINDOWS + 1][ROOM]; /* the first and last stay 0 */
+    _Alignas(64) float wide[1 + WINDOWS][WIDE];     /* the first stays 0 */
+    _Alignas(64) float slim[2][SLIM];
+    _Alignas(64) float last[SLIM];
+    _Alignas(64) float joint[2][WIDE]; /* what the cell reads: its input, its hidden state */
+    _Alignas(64) float gates[GATES];
+};
+
+/* weights ----------------------------------------------------------------------------------- */
+
+static float value_at(const struct vs__tensor *t, size_t index)
+{
+    float value;
+
+    memcpy(&value, t->data + index * sizeof(value), sizeof(value));
+    return value;
+}
+
+/** Taps `first`..`first` + `taps` of a convolution with three, [output][input][tap] in the file,
+    to [output][tap][`room`]. */
+static void pack_conv(float *dst, const struct vs__tensor *t, size_t first, size_t taps,
+                      size_t room)
+{
+    size_t inputs = t->shape[1];
+
+    for (size_t o = 0; o < t->shape[0]; o++)
+        for (size_t tap = 0; tap < taps; tap++)
+            for (size_t i = 0; i < inputs; i++)
+                dst[(o * taps + tap) * room + i] = value_at(t, (o * inputs + i) * 3 + first + tap);
+}
+
+static void pack_row(float *dst, const struct vs__tensor *t, size_t first, size_t count)
+{
+    memcpy(dst, t->data + first * sizeof(*dst), count * sizeof(*dst));
+}
+
+static void pack(struct weights *w, const struct vs__tensor *t)
+{
+    pack_conv(&w->conv1[0][0][0], &t[CONV1], 0, 3, ROOM);
+    pack_conv(&w->conv2[0][0][0], &t[CONV2], 0, 3, WIDE);
+    pack_conv(&w->conv3[0][0][0], &t[CONV3], 1, 2, SLIM);
+    pack_conv(&w->conv4[0][0], &t[CONV4], 1, 1, SLIM);
+    for (size_t g = 0; g < GATES; g++) {
+        pack_row(w->cell[g][0], &t[INPUT], g * WIDE, WIDE);
+        pack_row(w->cell[g][1], &t[HIDDEN], g * WIDE, WIDE);
+        w->bias_cell[g] = value_at(&t[BIAS_INPUT], g) + value_at(&t[BIAS_HIDDEN], g);
+    }
+    pack_row(w->output, &t[OUTPUT], 0, WIDE);
+    pack_row(w->bias1, &t[BIAS1], 0, WIDE);
+    pack_row(w->bias2, &t[BIAS2], 0, SLIM);
+    pack_row(w->bias3, &t[BIAS3], 0, SLIM);
+    pack_row(w->bias4, &t[BIAS4], 0, WIDE);
+    w->bias_output = value_at(&t[BIAS_OUTPUT], 0);
+}
+
+/** Is the first layer the transform of a Hann window, which the FFT computes at a fraction of the
+    cost? Its rows are the cosines of all bins, then the sines. */
+static bool is_transform(const struct vs__tensor *basis, float window[WINDOW])
+{
+    const double turn = 2.0 * 3.14159265358979323846 / WINDOW;
+    double worst = 0.0;
+
+    for (size_t i = 0; i < WINDOW; i++) {
+        double w = 0.5 - 0.5 * cos(turn * (double)i);
+
+        window[i] = (float)w;
+        for (size_t k = 0; k < BINS; k++) {
+            double angle = turn * (double)(i * k % WINDOW);
+            double re = (double)value_at(basis, k * WINDOW + i) - w * cos(angle);
+            double im = (double)value_at(basis, (BINS + k) * WINDOW + i) + w * sin(angle);
+
+            worst = fmax(worst, fmax(fabs(re), fabs(im)));
+        }
+    }
+    return worst < 1e-6;
+}
+
+/** The file of weights that `path` names: itself, or the one in that folder. */
+static int find_file(const char *path, const struct vs_log *log, char *ret, size_t size)
+{
+    static const char *const names[] = {"silero_vad_16k_op15.onnx", "silero_vad_16k.safetensors"};
+    struct stat about;
+
+    if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode)) {
+        int n = snprintf(ret, size, "%s", path);
+        return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+    }
+    for (size_t i = 0; i < VS__COUNT(names); i++) {
+        int n = snprintf(ret, size, "%s/%s", path, names[i]);
+        if (n > 0 && (size_t)n < size && stat(ret, &about) == 0)
+            return 0;
+    }
+    vs__log(log, VS_LOG_ERROR, "vad", "the folder %s has no weights; put %s or %s there", path,
+            names[0], names[1]);
+    return -ENOENT;
+}
+
+static int load(struct silero_state *s, const char *argument, const struct vs_log *log)
+{
+    struct vs__tensor tensors[TENSORS];
+    char path[4096];
+    void *file;
+    int status = find_file(argument, log, path, sizeof(path));
+
+    if (status < 0)
+        return status;
+    memcpy(tensors, wanted, sizeof(tensors));
+    status = vs__weights_read(path, log, tensors, TENSORS, &file);
+    if (status < 0)
+        return status;
+    s->weights = vs__alloc(sizeof(*s->weights));
+    if (s->weights == NULL) {
+        status = -ENOMEM;
+    } else if (!is_transform(&tensors[BASIS], s->weights->window)) {
+        vs__log(log, VS_LOG_ERROR, "vad", "%s has another transform than Silero VAD 6; %s", path,
+                "fetch the file anew");
+        status = -EBADMSG;
+    } else {
+        pack(s->weights, tensors);
+    }
+    vs__free(file);
+    return status;
+}
+
+/* one block --------------------------------------------------------------------------------- */
+
+/** Rows of `n` weights, `stride` apart, with one input. */
+static void apply_rows(const struct vs__dsp *dsp, const float *rows, size_t stride, size_t n,
+                       const float *in, const float *bias, float *out, size_t outputs)
+{
+    for (size_t o = 0; o < outputs; o++)
+        out[o] = dsp->dot(rows + o * stride, in, n) + bias[o];
+}
+
+static void rectify(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = VS__MAX(x[i], 0.0f);
+}
+
+/** The magnitudes of the four windows. */
+static void transform(struct silero_state *s, const float *block)
+{
+    float *end = s->audio + BEFORE + BLOCK;
+
+    memcpy(s->audio, s->past.before, sizeof(s->past.before));
+    memcpy(s->audio + BEFORE, block, BLOCK * sizeof(*block));
+    s->dsp.sanitize(s->audio + BEFORE, BLOCK);
+    for (size_t i = 0; i < AFTER; i++)
+        end[i] = end[-2 - (ptrdiff_t)i];
+    memcpy(s->past.before, end - BEFORE, sizeof(s->past.before));
+    for (size_t t = 0; t < WINDOWS; t++) {
+        s->dsp.multiply(s->frame, s->audio + t * STEP, s->weights->window, WINDOW);
+        vs__rfft_forward(s->fft, s->frame, s->spectrum);
+        s->dsp.power(s->power, s->spectrum, BINS);
+        for (size_t k = 0; k < BINS; k++)
+            s->bins[1 + t][k] = sqrtf(s->power[k]);
+    }
+}
+
+static void encode(struct silero_state *s)
+{
+    const struct weights *w = s->weights;
+    const struct vs__dsp *dsp = &s->dsp;
+
+    for (size_t o = 0; o < WIDE; o++)
+        for (size_t t = 0; t < WINDOWS; t++)
+            s->wide[1 + t][o] = dsp->dot(w->conv1[o][0], s->bins[t], 3 * ROOM) + w->bias1[o];
+    rectify(s->wide[1], WINDOWS * WIDE);
+    for (size_t o = 0; o < SLIM; o++)
+        for (size_t t = 0; t < 2; t++)
+            s->slim[t][o] = dsp->dot(w->conv2[o][0], s->wide[2 * t], 3 * WIDE) + w->bias2[o];
+    rectify(s->slim[0], 2 * SLIM);
+    apply_rows(dsp, w->conv3[0][0], 2 * SLIM, 2 * SLIM, s->slim[0], w->bias3, s->last, SLIM);
+    rectify(s->last, SLIM);
+    apply_rows(dsp, w->conv4[0], SLIM, SLIM, s->last, w->bias4, s->joint[0], WIDE);
+    rectify(s->joint[0], WIDE);
+}
+
+/** e^x within 2 units of the last place, for -87 <= x <= 87; what is beyond is taken for that.
+    Without a branch, so that loops over it become vectors. */
+static inline float exp_of(float x)
+{
+    const float shift = 0x1.8p23f; /* added, it leaves a whole number in the lowest bits */
+    float limited = VS__MIN(VS__MAX(x, -87.0f), 87.0f);
+    float rounded = limited * 0x1.715476p0f + shift;
+    float whole = rounded - shift;
+    float rest = limited - whole * 0x1.62e4p-1f - whole * 0x1.7f7d1cp-20f;
+    float sum = 1.0f / 5040.0f;
+    uint32_t bits;
+
+    sum = sum * rest + 1.0f / 720.0f;
+    sum = sum * rest + 1.0f / 120.0f;
+    sum = sum * rest + 1.0f / 24.0f;
+    sum = sum * rest + 1.0f / 6.0f;
+    sum = sum * rest + 0.5f;
+    sum = sum * rest + 1.0f;
+    sum = sum * rest + 1.0f;
+    memcpy(&bits, &rounded, sizeof(bits));
+    bits = (bits << 23) + 0x3f800000u; /* the power of two; what stood above is shifted out */
+    memcpy(&rounded, &bits, sizeof(bits));
+    return sum * rounded;
+}
+
+static inline float logistic(float x)
+{
+    return 1.0f / (1.0f + exp_of(-x));
+}
+
+static inline float tanh_of(float x)
+{
+    return 1.0f - 2.0f / (1.0f + exp_of(2.0f * x));
+}
+
+static void step_cell(struct silero_state *s)
+{
+    const struct weights *w = s->weights;
+    const float *in = s->gates, *forget = in + WIDE, *fresh = forget + WIDE, *out = fresh + WIDE;
+    float *cell = s->past.cell, *hidden = s->past.hidden;
+
+    memcpy(s->joint[1], hidden, sizeof(s->joint[1]));
+    apply_rows(&s->dsp, w->cell[0][0], 2 * WIDE, 2 * WIDE, s->joint[0], w->bias_cell, s->gates,
+               GATES);
+    for (size_t i = 0; i < WIDE; i++) {
+        cell[i] = logistic(forget[i]) * cell[i] + logistic(in[i]) * tanh_of(fresh[i]);
+        hidden[i] = logistic(out[i]) * tanh_of(cell[i]);
+    }
+}
+
+static int silero_infer(void *state, const float *block, float *ret)
+{
+    struct silero_state *s = state;
+    float heard[WIDE];
+
+    transform(s, block);
+    encode(s);
+    step_cell(s);
+    memcpy(heard, s->past.hidden, sizeof(heard));
+    rectify(heard, WIDE);
+    *ret = logistic(s->dsp.dot(s->weights->output, heard, WIDE) + s->weights->bias_output);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+static int silero_open(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret)
+{
+    const struct vs_log *log = &params->env->log;
+    struct silero_state *s = state;
+    int status;
+
+    if (params->argument == NULL || *params->argument == '\0') {
+        vs__log(log, VS_LOG_ERROR, "vad",
+                "silero needs its weights; give the file, as in silero:silero_vad_16k_op15.onnx");
+        return -EINVAL;
+    }
+    vs__dsp_init(&s->dsp, params->cpu);
+    status = load(s, params->argument, log);
+    if (status < 0)
+        return status;
+    status = vs__rfft_create(&s->dsp, WINDOW, &s->fft);
+    if (status < 0)
+        return status;
+    ret->block_frames = BLOCK;
+    ret->latency_frames = 0;
+    ret->device = "cpu";
+    return 0;
+}
+
+static void silero_reset(void *state)
+{
+    struct silero_state *s = state;
+
+    memset(&s->past, 0, sizeof(s->past));
+}
+
+static void silero_close(void *state)
+{
+    struct silero_state *s = state;
+
+    vs__rfft_destroy(s->fft);
+    vs__free(s->weights);
+    s->fft = NULL;
+    s->weights = NULL;
+}
+
+const struct vs_vad_ops vs__vad_silero = {
+    .abi = VS_BACKEND_ABI,
+    .name = "silero",
+    .description = "the network of Silero VAD 6, with its weights from a file",
+    .state_size = sizeof(struct silero_state),
+    .open = silero_open,
+    .infer = silero_infer,
+    .reset = silero_reset,
+    .close = silero_close,
+};

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/* Two strict readers of weights. Every length is compared with what is left before it is used. */
+#include "vad/weights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+#define FILE_MAX   (16u << 20)
+#define HEADER_MAX (64u << 10)
+
+/* What is left to read. */
+struct span {
+    const uint8_t *at, *end;
+};
+
+struct tensors {
+    struct vs__tensor *list;
+    size_t count;
+    const char *name; /* of the tensor in question, for the sentence */
+};
+
+static size_t left(const struct span *s)
+{
+    return (size_t)(s->end - s->at);
+}
+
+static bool equals(struct span s, const char *text)
+{
+    return left(&s) == strlen(text) && memcmp(s.at, text, left(&s)) == 0;
+}
+
+/** What both formats say of a tensor. */
+struct found {
+    struct span name, data;
+    uint64_t shape[4];
+    size_t dimensions; /* more than there is room for: counted, not kept */
+    bool is_f32;
+};
+
+static bool is_finite(const uint8_t *data, size_t count)
+{
+    uint32_t bad = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+
+        memcpy(&bits, data + i * sizeof(bits), sizeof(bits));
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return bad == 0;
+}
+
+/** Compare with the tensor that was asked for. @return what is wrong, or NULL */
+static const char *accept(struct tensors *t, const struct found *f, bool onnx)
+{
+    struct vs__tensor *want = NULL;
+    size_t count = 1, dimensions = 0;
+
+    for (size_t i = 0; i < t->count && want == NULL; i++)
+        if (equals(f->name, onnx ? t->list[i].onnx : t->list[i].name))
+            want = &t->list[i];
+    if (want == NULL)
+        return "there is a tensor that this network does not have";
+    t->name = onnx ? want->onnx : want->name;
+    if (want->data != NULL)
+        return "it is there twice";
+    if (!f->is_f32)
+        return "it is not of 32-bit floats";
+    for (; dimensions < VS__COUNT(want->shape) && want->shape[dimensions] > 0; dimensions++) {
+        if (dimensions >= f->dimensions || f->shape[dimensions] != want->shape[dimensions])
+            return "its shape is another";
+        count *= want->shape[dimensions];
+    }
+    if (f->dimensions != dimensions)
+        return "its shape is another";
+    if (left(&f->data) != count * sizeof(float))
+        return "its data do not have the length of its shape";
+    if (!is_finite(f->data.at, count))
+        return "it has values that are not finite";
+    want->data = f->data.at;
+    t->name = NULL;
+    return NULL;
+}
+
+static void add_dimension(struct found *f, uint64_t value)
+{
+    if (f->dimensions < VS__COUNT(f->shape))
+        f->shape[f->dimensions] = value;
+    f->dimensions++;
+}
+
+/* safetensors: a length of 8 bytes, so much JSON, the data -------------------------------------- */
+
+static void skip_space(struct span *s)
+{
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
+        s->at++;
+}
+
+static bool take(struct span *s, char wanted)
+{
+    skip_space(s);
+    if (s->at == s->end || *s->at != (uint8_t)wanted)
+        return false;
+    s->at++;
+    return true;
+}
+
+/** A string without escapes; the names and types of this format need none. */
+static bool take_string(struct span *s, struct span *ret)
+{
+    if (!take(s, '"'))
+        return false;
+    ret->at = s->at;
+    while (s->at < s->end && *s->at != '"' && *s->at != '\\' && *s->at >= ' ')
+        s->at++;
+    ret->end = s->at;
+    return take(s, '"');
+}
+
+/** A whole number without sign, up to 15 digits. */
+static bool take_number(struct span *s, uint64_t *ret)
+{
+    const uint8_t *first;
+    uint64_t value = 0;
+
+    skip_space(s);
+    first = s->at;
+    for (; s->at < s->end && *s->at >= '0' && *s->at <= '9' && s->at - first < 16; s->at++)
+        value = value * 10 + (uint64_t)(*s->at - '0');
+    *ret = value;
+    return s->at > first && s->at - first < 16 && (*first != '0' || s->at - first == 1);
+}
+
+/** "[" numbers "]", into `shape`. */
+static bool take_list(struct span *s, struct found *ret)
+{
+    uint64_t value;
+
+    ret->dimensions = 0;
+    if (!take(s, '['))
+        return false;
+    if (take(s, ']'))
+        return true;
+    do {
+        if (!take_number(s, &value))
+            return false;
+        add_dimension(ret, value);
+    } while (take(s, ','));
+    return take(s, ']');
+}
+
+/** The object of a tensor: its three members in any order, each once. */
+static bool take_tensor(struct span *s, struct span data, struct found *ret)
+{
+    struct found offsets = {.dimensions = 0};
+    unsigned seen = 0, bit;
+    struct span key, type;
+
+    if (!take(s, '{'))
+        return false;
+    do {
+        if (!take_string(s, &key) || !take(s, ':'))
+            return false;
+        if (equals(key, "dtype")) {
+            bit = 1;
+            if (!take_string(s, &type))
+                return false;
+            ret->is_f32 = equals(type, "F32");
+        } else if (equals(key, "shape")) {
+            bit = 2;
+            if (!take_list(s, ret))
+                return false;
+        } else if (equals(key, "data_offsets")) {
+            bit = 4;
+            if (!take_list(s, &offsets) || offsets.dimensions != 2)
+                return false;
+        } else {
+            return false;
+        }
+        if (seen & bit)
+            return false;
+        seen |= bit;
+    } while (take(s, ','));
+    if (seen != 7 || offsets.shape[0] > offsets.shape[1] || offsets.shape[1] > left(&data))
+        return false;
+    ret->data.at = data.at + offsets.shape[0];
+    ret->data.end = data.at + offsets.shape[1];
+    return take(s, '}');
+}
+
+/** The free words that a file may carry: an object of strings. */
+static bool skip_metadata(struct span *s)
+{
+    struct span text;
+
+    if (!take(s, '{'))
+        return false;
+    if (take(s, '}'))
+        return true;
+    do {
+        if (!take_string(s, &text) || !take(s, ':') || !take_string(s, &text))
+            return false;
+    } while (take(s, ','));
+    return take(s, '}');
+}
+
+static const char *parse_safetensors(struct span file, struct tensors *t)
+{
+    static const char *const damaged = "the table of tensors at its beginning is damaged";
+    uint64_t length = 0;
+    struct span s, data, key;
+
+    for (size_t i = 0; i < 8; i++)
+        length |= (uint64_t)file.at[i] << 8 * i;
+    file.at += 8;
+    if (length > HEADER_MAX || length > left(&file))
+        return "the length of the table of tensors at its beginning cannot be";
+    s = (struct span){file.at, file.at + length};
+    data = (struct span){s.end, file.end};
+    if (!take(&s, '{'))
+        return damaged;
+    do {
+        struct found f = {.dimensions = 0};
+        const char *wrong;
+
+        if (!take_string(&s, &key) || !take(&s, ':'))
+            return damaged;
+        if (equals(key, "__metadata__")) {
+            if (!skip_metadata(&s))
+                return damaged;
+            continue;
+        }
+        f.name = key;
+        if (!take_tensor(&s, data, &f))
+            return damaged;
+        wrong = accept(t, &f, false);
+        if (wrong != NULL)
+            return wrong;
+    } while (take(&s, ','));
+    if (!take(&s, '}'))
+        return damaged;
+    skip_space(&s);
+    return s.at == s.end ? NULL : damaged;
+}
+
+/* ONNX: protocol buffers. A field is a number, a kind, and a value or a length and so many bytes - */
+
+enum { KIND_VARINT = 0, KIND_FIXED64 = 1, KIND_BYTES = 2, KIND_FIXED32 = 5 };
+enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5 };
+enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9, TYPE_FLOAT = 1 };
+
+struct field {
+    uint64_t number, value;
+    unsigned kind;
+    struct span bytes;
+};
+
+static bool take_varint(struct span *s, uint64_t *ret)
+{
+    uint64_t value = 0;
+
+    for (unsigned shift = 0; shift < 64 && s->at < s->end; shift += 7) {
+        uint8_t byte = *s->at++;
+
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *ret = value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_field(struct span *s, struct field *ret)
+{
+    uint64_t key, length = 0;
+
+    if (!take_varint(s, &key))
+        return false;
+    *ret = (struct field){.number = key >> 3, .kind = key & 7};
+    switch (ret->kind) {
+    case KIND_VARINT:
+        return take_varint(s, &ret->value);
+    case KIND_FIXED64:
+        length = 8;
+        break;
+    case KIND_FIXED32:
+        length = 4;
+        break;
+    case KIND_BYTES:
+        if (!take_varint(s, &length))
+            return false;
+        break;
+    default:
+        return false;
+    }
+    if (length > left(s))
+        return false;
+    ret->bytes = (struct span){s->at, s->at + length};
+    s->at += length;
+    return true;
+}
+
+/** One field of a tensor. @return whether it can be */
+static bool note_field(struct field *field, struct found *ret)
+{
+    uint64_t value;
+
+    if (field->number == TENSOR_DIMS && field->kind == KIND_VARINT) {
+        add_dimension(ret, field->value);
+    } else if (field->number == TENSOR_DIMS && field->kind == KIND_BYTES) {
+        while (left(&field->bytes) > 0) {
+            if (!take_varint(&field->bytes, &value))
+                return false;
+            add_dimension(ret, value);
+        }
+    } else if (field->number == TENSOR_TYPE && field->kind == KIND_VARINT) {
+        ret->is_f32 = field->value == TYPE_FLOAT;
+    } else if (field->number == TENSOR_NAME && field->kind == KIND_BYTES) {
+        ret->name = field->bytes;
+    } else if (field->number == TENSOR_RAW && field->kind == KIND_BYTES) {
+        ret->data = field->bytes;
+    }
+    return true;
+}
+
+static const char *parse_onnx(struct span s, struct tensors *t)
+{
+    static const char *const damaged = "it is neither safetensors nor whole ONNX";
+    static const uint8_t nothing;
+    struct span graph = {&nothing, &nothing};
+    struct field field;
+
+    while (left(&s) > 0) {
+        if (!take_field(&s, &field))
+            return damaged;
+        if (field.number == MODEL_GRAPH && field.kind == KIND_BYTES)
+            graph = field.bytes;
+    }
+    while (left(&graph) > 0) {
+        struct found f = {.name = {&nothing, &nothing}, .data = {&nothing, &nothing}};
+        const char *wrong;
+
+        if (!take_field(&graph, &field))
+            return damaged;
+        if (field.number != GRAPH_INITIALIZER || field.kind != KIND_BYTES)
+            continue;
+        for (struct span tensor = field.bytes; left(&tensor) > 0;)
+            if (!take_field(&tensor, &field) || !note_field(&field, &f))
+                return damaged;
+        wrong = accept(t, &f, true);
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+const char *vs__weights_parse(const uint8_t *bytes, size_t size, struct vs__tensor *tensors,
+                              size_t count, const char **ret_tensor)
+{
+    struct tensors t = {.list = tensors, .count = count};
+    const char *wrong;
+
+    for (size_t i = 0; i < count; i++)
+        tensors[i].data = NULL;
+    /* A table of tensors begins with its brace; an ONNX file has its graph's fields there. */
+    if (size >= 9 && bytes[8] == '{')
+        wrong = parse_safetensors((struct span){bytes, bytes + size}, &t);
+    else
+        wrong = parse_onnx((struct span){bytes, bytes + size}, &t);
+    for (size_t i = 0; i < count && wrong == NULL; i++) {
+        if (tensors[i].data == NULL) {
+            t.name = tensors[i].name;
+            wrong = "it is missing";
+        }
+    }
+    *ret_tensor = t.name;
+    return wrong;
+}
+
+/** All of a file in memory. @return 0 or -errno; -EBADMSG if it is no file or too long */
+static int read_file(const char *path, uint8_t **ret, size_t *ret_size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    uint8_t *memory = NULL;
+    struct stat about;
+    size_t size = 0;
+    ssize_t n = 1;
+    int status = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &about) < 0)
+        status = -errno;
+    else if (!S_ISREG(about.st_mode) || about.st_size > FILE_MAX)
+        status = -EBADMSG;
+    else if ((memory = vs__alloc((size_t)about.st_size + 1)) == NULL)
+        status = -ENOMEM;
+    while (status == 0 && n > 0 && size < (size_t)about.st_size) {
+        n = read(fd, memory + size, (size_t)about.st_size - size);
+        if (n < 0 && errno != EINTR)
+            status = -errno;
+        size += n > 0 ? (size_t)n : 0;
+        n = n < 0 ? 1 : n;
+    }
+    close(fd);
+    if (status < 0) {
+        vs__free(memory);
+        return status;
+    }
+    *ret = memory;
+    *ret_size = size;
+    return 0;
+}
+
+int vs__weights_read(const char *path, const struct vs_log *log, struct vs__tensor *tensors,
+                     size_t count, void **ret)
+{
+    const char *wrong, *tensor = NULL;
+    uint8_t *memory;
+    size_t size;
+    int status = read_file(path, &memory, &size);
+
+    if (status == -EBADMSG)
+        vs__log(log, VS_LOG_ERROR, "vad", "%s holds no weights: it is no file, or above 16 MiB; %s",
+                path, "give the file with the weights");
+    else if (status < 0)
+        vs__log(log, VS_LOG_ERROR, "vad", "cannot read the weights %s: %s; is the path right?",
+                path, status == -ENOMEM ? "no memory" : strerror(-status));
+    if (status < 0)
+        return status;
+    wrong = vs__weights_parse(memory, size, tensors, count, &tensor);
+    if (wrong != NULL) {
+        vs__log(log, VS_LOG_ERROR, "vad", "%s is damaged or holds other weights%s%s: %s; %s", path,
+                tensor ? ", tensor " : "", tensor ? tensor : "", wrong, "fetch the file anew");
+        vs__free(memory);
+        return -EBADMSG;
+    }
+    *ret = memory;
+    return 0;
+}
