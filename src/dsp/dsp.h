@@ -28,6 +28,9 @@
     X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))         \
     /* sum of a[i] * b[i] */                                                                         \
     X(float, dot, (const float *a, const float *b, size_t n))                                        \
+    /* dst[r] = sum of a[r * stride + i] * b[i], i < n: `count` rows */                              \
+    X(void, rows,                                                                                    \
+      (float *dst, const float *a, size_t stride, const float *b, size_t n, size_t count))           \
     /* sum of x[i]^2 */                                                                              \
     X(float, energy, (const float *x, size_t n))                                                     \
     /* largest |x[i]|; NaN is passed over */                                                         \

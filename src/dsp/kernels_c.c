@@ -98,6 +98,12 @@ float vs__dot_c(const float *a, const float *b, size_t n)
     return add_lanes(sum);
 }
 
+void vs__rows_c(float *dst, const float *a, size_t stride, const float *b, size_t n, size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        dst[r] = vs__dot_c(a + r * stride, b, n);
+}
+
 float vs__energy_c(const float *x, size_t n)
 {
     return vs__dot_c(x, x, n);

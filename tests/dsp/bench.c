@@ -57,6 +57,11 @@ void time_dot(const struct vs__dsp *d, float *const *memory, size_t n)
     keep = d->dot(memory[1], memory[2], n);
 }
 
+void time_rows(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->rows(memory[0], memory[1], n / 8, memory[2], n / 8, 8);
+}
+
 void time_energy(const struct vs__dsp *d, float *const *memory, size_t n)
 {
     keep = d->energy(memory[1], n);

@@ -195,6 +195,13 @@ static float truth_dot(const float *a, const float *b, size_t n)
     return (float)sum;
 }
 
+static void truth_rows(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                       size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        dst[r] = truth_dot(a + r * stride, b, n);
+}
+
 static float truth_energy(const float *x, size_t n)
 {
     return truth_dot(x, x, n);
@@ -337,6 +344,24 @@ bool check_dot(const struct vs__dsp *d, struct rig *g)
         g->fill = FILL_RANDOM;
     float *a = place_floats(g, &g->a, g->n), *b = place_floats(g, &g->b, g->n);
     return is_sum(g, d->dot(a, b, g->n), a, b) && within(g);
+}
+
+bool check_rows(const struct vs__dsp *d, struct rig *g)
+{
+    if (g->fill == FILL_SPECIAL)
+        g->fill = FILL_RANDOM;
+    for (size_t count = 0; count < 10; count += 1 + count / 4) {
+        size_t stride = g->n + count % 3, all = count ? (count - 1) * stride + g->n : 0;
+        float *a = place_floats(g, &g->a, all), *b = place_floats(g, &g->b, g->n);
+        float *dst = place_floats(g, &g->dst, count);
+        d->rows(dst, a, stride, b, g->n, count);
+        for (size_t r = 0; r < count; r++)
+            if (!is_sum(g, dst[r], a + r * stride, b))
+                return false;
+        if (!within(g))
+            return false;
+    }
+    return true;
 }
 
 bool check_energy(const struct vs__dsp *d, struct rig *g)

@@ -200,6 +200,35 @@ static void power_coarse(float *dst, const float *src, size_t n)
         dst[i] *= 1.000001f;
 }
 
+static void rows_last(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                      size_t count)
+{
+    c()->rows(dst, a, stride, b, n, count / 4 * 4);
+    for (size_t r = count / 4 * 4; r < count; r++)
+        dst[r] = 0;
+}
+
+static void rows_first(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                       size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        dst[r] = c()->dot(a, b, n);
+}
+
+static void rows_tail(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                      size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        dst[r] = c()->dot(a + r * stride, b, whole(n));
+}
+
+static void rows_dense(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                       size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        dst[r] = c()->dot(a + r * n, b, n);
+}
+
 /* M(kernel, function, fault) */
 #define MUTANTS(M)                                                                                 \
     M(s16_to_f32, s16_tail, "leaves out the last of the tail")                                     \
@@ -220,6 +249,10 @@ static void power_coarse(float *dst, const float *src, size_t n)
     M(dot, dot_tail, "leaves out the tail")                                                        \
     M(dot, dot_reads_before, "reads before the start")                                             \
     M(dot, dot_half, "multiplies in half precision")                                               \
+    M(rows, rows_last, "leaves out the last rows")                                                 \
+    M(rows, rows_first, "takes the first row for all")                                             \
+    M(rows, rows_tail, "leaves out the tail of a row")                                             \
+    M(rows, rows_dense, "takes rows for neighbours")                                               \
     M(energy, energy_magnitude, "adds magnitudes")                                                 \
     M(peak, peak_positive, "misses the negative side")                                             \
     M(peak, peak_nan, "lets what is not a number through")                                         \

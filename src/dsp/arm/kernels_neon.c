@@ -108,6 +108,30 @@ float vs__dot_neon(const float *a, const float *b, size_t n)
     return i < n ? sum + vs__dot_c(a + i, b + i, n - i) : sum;
 }
 
+/* Four rows at a time, so that each part of `b` is loaded once for them. */
+void vs__rows_neon(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                   size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, a += 4 * stride) {
+        float32x4_t s0 = vdupq_n_f32(0), s1 = s0, s2 = s0, s3 = s0;
+        size_t i = 0;
+        for (; i + 4 <= n; i += 4) {
+            const float *from = a + i;
+            float32x4_t x = vld1q_f32(b + i);
+            s0 = vfmaq_f32(s0, vld1q_f32(from), x);
+            s1 = vfmaq_f32(s1, vld1q_f32(from + stride), x);
+            s2 = vfmaq_f32(s2, vld1q_f32(from + 2 * stride), x);
+            s3 = vfmaq_f32(s3, vld1q_f32(from + 3 * stride), x);
+        }
+        float sum[4] = {vaddvq_f32(s0), vaddvq_f32(s1), vaddvq_f32(s2), vaddvq_f32(s3)};
+        for (size_t k = 0; k < 4; k++)
+            dst[r + k] = i < n ? sum[k] + vs__dot_c(a + k * stride + i, b + i, n - i) : sum[k];
+    }
+    for (; r < count; r++, a += stride)
+        dst[r] = vs__dot_neon(a, b, n);
+}
+
 float vs__energy_neon(const float *x, size_t n)
 {
     return vs__dot_neon(x, x, n);

@@ -144,6 +144,52 @@ float vs__dot_avx2(const float *a, const float *b, size_t n)
     return i < n ? sum + vs__dot_c(a + i, b + i, n - i) : sum;
 }
 
+/* The sums of four vectors, each in its place. */
+static __m128 add_each(__m256 a, __m256 b, __m256 c, __m256 d)
+{
+    __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+    return _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+}
+
+/* Four rows at a time, so that each part of `b` is loaded once for them. */
+void vs__rows_avx2(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                   size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, a += 4 * stride) {
+        __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0, t0 = s0, t1 = s0, t2 = s0,
+               t3 = s0;
+        size_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            const float *from = a + i;
+            __m256 x = _mm256_loadu_ps(b + i), y = _mm256_loadu_ps(b + i + 8);
+            s0 = _mm256_fmadd_ps(_mm256_loadu_ps(from), x, s0);
+            t0 = _mm256_fmadd_ps(_mm256_loadu_ps(from + 8), y, t0);
+            s1 = _mm256_fmadd_ps(_mm256_loadu_ps(from + stride), x, s1);
+            t1 = _mm256_fmadd_ps(_mm256_loadu_ps(from + stride + 8), y, t1);
+            s2 = _mm256_fmadd_ps(_mm256_loadu_ps(from + 2 * stride), x, s2);
+            t2 = _mm256_fmadd_ps(_mm256_loadu_ps(from + 2 * stride + 8), y, t2);
+            s3 = _mm256_fmadd_ps(_mm256_loadu_ps(from + 3 * stride), x, s3);
+            t3 = _mm256_fmadd_ps(_mm256_loadu_ps(from + 3 * stride + 8), y, t3);
+        }
+        if (i + 8 <= n) {
+            __m256 x = _mm256_loadu_ps(b + i);
+            s0 = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), x, s0);
+            s1 = _mm256_fmadd_ps(_mm256_loadu_ps(a + stride + i), x, s1);
+            s2 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 2 * stride + i), x, s2);
+            s3 = _mm256_fmadd_ps(_mm256_loadu_ps(a + 3 * stride + i), x, s3);
+            i += 8;
+        }
+        float sum[4];
+        _mm_storeu_ps(sum, add_each(_mm256_add_ps(s0, t0), _mm256_add_ps(s1, t1),
+                                    _mm256_add_ps(s2, t2), _mm256_add_ps(s3, t3)));
+        for (size_t k = 0; k < 4; k++)
+            dst[r + k] = i < n ? sum[k] + vs__dot_c(a + k * stride + i, b + i, n - i) : sum[k];
+    }
+    for (; r < count; r++, a += stride)
+        dst[r] = vs__dot_avx2(a, b, n);
+}
+
 float vs__energy_avx2(const float *x, size_t n)
 {
     return vs__dot_avx2(x, x, n);

@@ -144,6 +144,31 @@ float vs__dot_avx512(const float *a, const float *b, size_t n)
     return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
+/* Four rows at a time, so that each part of `b` is loaded once for them. */
+void vs__rows_avx512(float *dst, const float *a, size_t stride, const float *b, size_t n,
+                     size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, a += 4 * stride) {
+        __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t i = 0; i < n; i += WIDTH) {
+            __mmask16 mask = mask_rest(n - i);
+            const float *from = a + i;
+            __m512 x = _mm512_maskz_loadu_ps(mask, b + i);
+            s0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, from), x, s0);
+            s1 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, from + stride), x, s1);
+            s2 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, from + 2 * stride), x, s2);
+            s3 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, from + 3 * stride), x, s3);
+        }
+        dst[r] = _mm512_reduce_add_ps(s0);
+        dst[r + 1] = _mm512_reduce_add_ps(s1);
+        dst[r + 2] = _mm512_reduce_add_ps(s2);
+        dst[r + 3] = _mm512_reduce_add_ps(s3);
+    }
+    for (; r < count; r++, a += stride)
+        dst[r] = vs__dot_avx512(a, b, n);
+}
+
 float vs__energy_avx512(const float *x, size_t n)
 {
     return vs__dot_avx512(x, x, n);
