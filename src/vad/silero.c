@@ -28,6 +28,7 @@ enum {
     WIDE = 128, /* channels of the first and last layer, and of the cell */
     SLIM = 64,  /* channels of the two between */
     GATES = 4 * WIDE,
+    FEW = 8, /* rows of a convolution that stay in the nearest cache */
 };
 
 enum tensor {
@@ -92,8 +93,8 @@ struct silero_state {
     _Alignas(64) float frame[WINDOW];
     _Alignas(64) float spectrum[2 * BINS + 2];
     _Alignas(64) float power[ROOM];
-    _Alignas(64) float bins[1 + WINDOWS + 1][ROOM]; /* the first and last stay 0 */
-    _Alignas(64) float wide[1 + WINDOWS][WIDE];     /* the first stays 0 */
+    _Alignas(64) float bins[WINDOWS][ROOM]; /* the last of each stay 0 */
+    _Alignas(64) float wide[WINDOWS][WIDE];
     _Alignas(64) float slim[2][SLIM];
     _Alignas(64) float last[SLIM];
     _Alignas(64) float joint[2][WIDE]; /* what the cell reads: its input, its hidden state */
@@ -176,8 +177,13 @@ static int find_file(const char *path, const struct vs_log *log, char *ret, size
     struct stat about;
 
     if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode)) {
-        int n = snprintf(ret, size, "%s", path);
-        return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+        if (strlen(path) < size) {
+            memcpy(ret, path, strlen(path) + 1);
+            return 0;
+        }
+        vs__log(log, VS_LOG_ERROR, "vad",
+                "the path of the weights is too long; give a shorter one");
+        return -ENAMETOOLONG;
     }
     for (size_t i = 0; i < VS__COUNT(names); i++) {
         int n = snprintf(ret, size, "%s/%s", path, names[i]);
@@ -218,18 +224,17 @@ static int load(struct silero_state *s, const char *argument, const struct vs_lo
 
 /* one block --------------------------------------------------------------------------------- */
 
-/** Rows of `n` weights, `stride` apart, with one input. */
-static void apply_rows(const struct vs__dsp *dsp, const float *rows, size_t stride, size_t n,
-                       const float *in, const float *bias, float *out, size_t outputs)
-{
-    for (size_t o = 0; o < outputs; o++)
-        out[o] = dsp->dot(rows + o * stride, in, n) + bias[o];
-}
-
-static void rectify(float *x, size_t n)
+static void add(float *x, const float *bias, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = VS__MAX(x[i], 0.0f);
+        x[i] += bias[i];
+}
+
+/** Add the bias, then cut what is negative. */
+static void finish(float *x, const float *bias, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = VS__MAX(x[i] + bias[i], 0.0f);
 }
 
 /** The magnitudes of the four windows. */
@@ -248,27 +253,42 @@ static void transform(struct silero_state *s, const float *block)
         vs__rfft_forward(s->fft, s->frame, s->spectrum);
         s->dsp.power(s->power, s->spectrum, BINS);
         for (size_t k = 0; k < BINS; k++)
-            s->bins[1 + t][k] = sqrtf(s->power[k]);
+            s->bins[t][k] = sqrtf(s->power[k]);
     }
 }
 
+/** FEW outputs at one step in time, of three taps with `inputs` channels. `first` and `last` leave
+    out the tap that would meet zeros; `in` belongs to the first tap that is left. */
+static void convolve(const struct vs__dsp *dsp, const float *rows, size_t inputs, bool first,
+                     bool last, const float *in, float *out)
+{
+    size_t taps = 3u - first - last;
+
+    dsp->rows(out, rows + (first ? inputs : 0), 3 * inputs, in, taps * inputs, FEW);
+}
+
+/** A few rows at a time meet all steps in time, so that they are fetched once. */
 static void encode(struct silero_state *s)
 {
     const struct weights *w = s->weights;
     const struct vs__dsp *dsp = &s->dsp;
 
-    for (size_t o = 0; o < WIDE; o++)
+    for (size_t o = 0; o < WIDE; o += FEW)
         for (size_t t = 0; t < WINDOWS; t++)
-            s->wide[1 + t][o] = dsp->dot(w->conv1[o][0], s->bins[t], 3 * ROOM) + w->bias1[o];
-    rectify(s->wide[1], WINDOWS * WIDE);
-    for (size_t o = 0; o < SLIM; o++)
-        for (size_t t = 0; t < 2; t++)
-            s->slim[t][o] = dsp->dot(w->conv2[o][0], s->wide[2 * t], 3 * WIDE) + w->bias2[o];
-    rectify(s->slim[0], 2 * SLIM);
-    apply_rows(dsp, w->conv3[0][0], 2 * SLIM, 2 * SLIM, s->slim[0], w->bias3, s->last, SLIM);
-    rectify(s->last, SLIM);
-    apply_rows(dsp, w->conv4[0], SLIM, SLIM, s->last, w->bias4, s->joint[0], WIDE);
-    rectify(s->joint[0], WIDE);
+            convolve(dsp, w->conv1[o][0], ROOM, t == 0, t == WINDOWS - 1, s->bins[t ? t - 1 : 0],
+                     &s->wide[t][o]);
+    for (size_t t = 0; t < WINDOWS; t++)
+        finish(s->wide[t], w->bias1, WIDE);
+    for (size_t o = 0; o < SLIM; o += FEW) {
+        convolve(dsp, w->conv2[o][0], WIDE, true, false, s->wide[0], &s->slim[0][o]);
+        convolve(dsp, w->conv2[o][0], WIDE, false, false, s->wide[1], &s->slim[1][o]);
+    }
+    for (size_t t = 0; t < 2; t++)
+        finish(s->slim[t], w->bias2, SLIM);
+    dsp->rows(s->last, w->conv3[0][0], 2 * SLIM, s->slim[0], 2 * SLIM, SLIM);
+    finish(s->last, w->bias3, SLIM);
+    dsp->rows(s->joint[0], w->conv4[0], SLIM, s->last, SLIM, WIDE);
+    finish(s->joint[0], w->bias4, WIDE);
 }
 
 /** e^x within 2 units of the last place, for -87 <= x <= 87; what is beyond is taken for that.
@@ -313,8 +333,8 @@ static void step_cell(struct silero_state *s)
     float *cell = s->past.cell, *hidden = s->past.hidden;
 
     memcpy(s->joint[1], hidden, sizeof(s->joint[1]));
-    apply_rows(&s->dsp, w->cell[0][0], 2 * WIDE, 2 * WIDE, s->joint[0], w->bias_cell, s->gates,
-               GATES);
+    s->dsp.rows(s->gates, w->cell[0][0], 2 * WIDE, s->joint[0], 2 * WIDE, GATES);
+    add(s->gates, w->bias_cell, GATES);
     for (size_t i = 0; i < WIDE; i++) {
         cell[i] = logistic(forget[i]) * cell[i] + logistic(in[i]) * tanh_of(fresh[i]);
         hidden[i] = logistic(out[i]) * tanh_of(cell[i]);
@@ -329,8 +349,8 @@ static int silero_infer(void *state, const float *block, float *ret)
     transform(s, block);
     encode(s);
     step_cell(s);
-    memcpy(heard, s->past.hidden, sizeof(heard));
-    rectify(heard, WIDE);
+    for (size_t i = 0; i < WIDE; i++)
+        heard[i] = VS__MAX(s->past.hidden[i], 0.0f);
     *ret = logistic(s->dsp.dot(s->weights->output, heard, WIDE) + s->weights->bias_output);
     return 0;
 }
