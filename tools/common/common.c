@@ -288,7 +288,7 @@ static void visit_backend(void *user, const char *name, int status, const char *
 static int check_backend(const struct settings *s, const char *stage, const char *name)
 {
     /* These are in the library itself; to ask for others loads their modules. */
-    static const char *const inside[] = {"vad native", "vad energy", "vad replay",
+    static const char *const inside[] = {"vad native", "vad energy", "vad silero", "vad replay",
                                          "vad null",   "stt exec",   "stt null"};
     struct lookup l = {.name = name, .length = strcspn(name, ":"), .status = 1};
     struct sentences words;

@@ -14,7 +14,7 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-static const char *const vad_names[] = {"native", "energy", "null", "replay:", NULL};
+static const char *const vad_names[] = {"native", "energy", "silero:", "null", "replay:", NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
 static const char *const cpu_names[] = {"auto", "c", "avx2", "avx512", "neon", NULL};
 /* In the order of enum vs_format. */
@@ -58,7 +58,8 @@ static const char *const capture_names[] = {
     }
 
 static const struct option detect[] = {
-    TEXT(0, "vad", "NAME[:ARG]", vad, "detector: native, energy, replay:TRACE.csv, null [native]",
+    TEXT(0, "vad", "NAME[:ARG]", vad,
+         "detector: native, energy, silero:WEIGHTS, replay:TRACE.csv, null [native]",
          .choices = vad_names),
     REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
          .none = 0),
