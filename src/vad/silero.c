@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/base.h"
 #include "dsp/dsp.h"
@@ -170,40 +169,30 @@ static bool is_transform(const struct vs__tensor *basis, float window[WINDOW])
     return worst < 1e-6;
 }
 
-/** The file of weights that `path` names: itself, or the one in that folder. */
-static int find_file(const char *path, const struct vs_log *log, char *ret, size_t size)
+/** Write the path of a file in a folder. @return whether it is there */
+static bool join(const char *folder, const char *name, char *ret, size_t size)
 {
-    static const char *const names[] = {"silero_vad_16k_op15.onnx", "silero_vad_16k.safetensors"};
-    struct stat about;
+    int n = snprintf(ret, size, "%s/%s", folder, name);
+    FILE *file = n > 0 && (size_t)n < size ? fopen(ret, "re") : NULL;
 
-    if (stat(path, &about) < 0 || !S_ISDIR(about.st_mode)) {
-        if (strlen(path) < size) {
-            memcpy(ret, path, strlen(path) + 1);
-            return 0;
-        }
-        vs__log(log, VS_LOG_ERROR, "vad",
-                "the path of the weights is too long; give a shorter one");
-        return -ENAMETOOLONG;
-    }
-    for (size_t i = 0; i < VS__COUNT(names); i++) {
-        int n = snprintf(ret, size, "%s/%s", path, names[i]);
-        if (n > 0 && (size_t)n < size && stat(ret, &about) == 0)
-            return 0;
-    }
-    vs__log(log, VS_LOG_ERROR, "vad", "the folder %s has no weights; put %s or %s there", path,
-            names[0], names[1]);
-    return -ENOENT;
+    if (file == NULL)
+        return false;
+    fclose(file);
+    return true;
 }
 
 static int load(struct silero_state *s, const char *argument, const struct vs_log *log)
 {
     struct vs__tensor tensors[TENSORS];
-    char path[4096];
+    const char *path = argument;
+    char inside[4096];
     void *file;
-    int status = find_file(argument, log, path, sizeof(path));
+    int status;
 
-    if (status < 0)
-        return status;
+    /* A folder: what the project's own runtime loads comes first. */
+    if (join(argument, "silero_vad_16k_op15.onnx", inside, sizeof(inside)) ||
+        join(argument, "silero_vad_16k.safetensors", inside, sizeof(inside)))
+        path = inside;
     memcpy(tensors, wanted, sizeof(tensors));
     status = vs__weights_read(path, log, tensors, TENSORS, &file);
     if (status < 0)

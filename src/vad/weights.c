@@ -3,11 +3,9 @@
 #include "vad/weights.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/base.h"
 
@@ -387,33 +385,29 @@ const char *vs__weights_parse(const uint8_t *bytes, size_t size, struct vs__tens
     return wrong;
 }
 
-/** All of a file in memory. @return 0 or -errno; -EBADMSG if it is no file or too long */
-static int read_file(const char *path, uint8_t **ret, size_t *ret_size)
+/** All of what is left of a file. @return 0, -EFBIG, -ENOMEM, or why it cannot be read */
+static int read_rest(FILE *file, uint8_t **ret, size_t *ret_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    uint8_t *memory = NULL;
-    struct stat about;
-    size_t size = 0;
-    ssize_t n = 1;
-    int status = 0;
+    size_t room = 2u << 20, size = 0;
+    uint8_t *memory = vs__alloc(room), *larger;
 
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &about) < 0)
-        status = -errno;
-    else if (!S_ISREG(about.st_mode) || about.st_size > FILE_MAX)
-        status = -EBADMSG;
-    else if ((memory = vs__alloc((size_t)about.st_size + 1)) == NULL)
-        status = -ENOMEM;
-    while (status == 0 && n > 0 && size < (size_t)about.st_size) {
-        n = read(fd, memory + size, (size_t)about.st_size - size);
-        if (n < 0 && errno != EINTR)
-            status = -errno;
-        size += n > 0 ? (size_t)n : 0;
-        n = n < 0 ? 1 : n;
+    while (memory != NULL) {
+        size += fread(memory + size, 1, room - size, file);
+        if (size < room)
+            break;
+        larger = room < FILE_MAX ? vs__alloc(2 * room) : NULL;
+        if (larger != NULL)
+            memcpy(larger, memory, size);
+        vs__free(memory);
+        if (room >= FILE_MAX)
+            return -EFBIG;
+        memory = larger;
+        room *= 2;
     }
-    close(fd);
-    if (status < 0) {
+    if (memory == NULL)
+        return -ENOMEM;
+    if (ferror(file)) {
+        int status = errno > 0 ? -errno : -EIO;
         vs__free(memory);
         return status;
     }
@@ -422,20 +416,45 @@ static int read_file(const char *path, uint8_t **ret, size_t *ret_size)
     return 0;
 }
 
+static int read_file(const char *path, const struct vs_log *log, uint8_t **ret, size_t *ret_size)
+{
+    FILE *file = fopen(path, "re");
+    int status = file == NULL ? -errno : 0;
+
+    if (status == 0) {
+        errno = 0;
+        status = read_rest(file, ret, ret_size);
+        fclose(file);
+    }
+    switch (status) {
+    case 0:
+        return 0;
+    case -EISDIR:
+        vs__log(log, VS_LOG_ERROR, "vad", "the folder %s has no weights; give the file with them",
+                path);
+        return -ENOENT;
+    case -EFBIG:
+        vs__log(log, VS_LOG_ERROR, "vad", "%s has 16 MiB or more; give the file with the weights",
+                path);
+        return -EBADMSG;
+    case -ENOMEM:
+        vs__log(log, VS_LOG_ERROR, "vad", "no memory for the weights; close other programs");
+        return status;
+    default:
+        vs__log(log, VS_LOG_ERROR, "vad", "cannot read the weights %s: %s; is the path right?",
+                path, strerror(-status));
+        return status;
+    }
+}
+
 int vs__weights_read(const char *path, const struct vs_log *log, struct vs__tensor *tensors,
                      size_t count, void **ret)
 {
-    const char *wrong, *tensor = NULL;
-    uint8_t *memory;
-    size_t size;
-    int status = read_file(path, &memory, &size);
+    const char *wrong, *tensor;
+    uint8_t *memory = NULL;
+    size_t size = 0;
+    int status = read_file(path, log, &memory, &size);
 
-    if (status == -EBADMSG)
-        vs__log(log, VS_LOG_ERROR, "vad", "%s holds no weights: it is no file, or above 16 MiB; %s",
-                path, "give the file with the weights");
-    else if (status < 0)
-        vs__log(log, VS_LOG_ERROR, "vad", "cannot read the weights %s: %s; is the path right?",
-                path, status == -ENOMEM ? "no memory" : strerror(-status));
     if (status < 0)
         return status;
     wrong = vs__weights_parse(memory, size, tensors, count, &tensor);
