@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signal processing on its own: which kernels run here, and the streaming resampler. */
+/* Signal processing on its own: which kernels run here, the streaming resampler, and a
+   meter of loudness. */
 #ifndef VOICESTAND_DSP_H
 #define VOICESTAND_DSP_H
 
@@ -75,6 +76,22 @@ VS_API size_t vs_resampler_flush(vs_resampler *r, float *out);
 
 /** Free it. NULL is fine. */
 VS_API void vs_resampler_destroy(vs_resampler *r);
+
+/** A meter of the loudness that people hear, ITU-R BS.1770, of one channel; one thread at a time. */
+typedef struct vs_loudness vs_loudness;
+
+/** @param rate_hz 8000..192000. @return 0; -EINVAL; -ENOMEM */
+VS_API VS_NODISCARD int vs_loudness_create(uint32_t rate_hz, vs_loudness **ret);
+
+/** More audio; any split of it gives the same. Never blocks or allocates. */
+VS_API void vs_loudness_push(vs_loudness *l, const float *pcm, size_t frames);
+
+/** Integrated loudness of all audio so far, gated, in LUFS; -70 where nothing was loud enough or
+    it is shorter than 400 ms. */
+VS_API double vs_loudness_integrated(const vs_loudness *l);
+
+/** Free it. NULL is fine. */
+VS_API void vs_loudness_destroy(vs_loudness *l);
 
 #ifdef __cplusplus
 }

@@ -84,12 +84,15 @@ void vs__highpass_process(struct vs__highpass *h, float *x, size_t n);
 
 /* transform ---------------------------------------------------------------------------------- */
 
-/** Forward real FFT of a power of two, 32..4096. */
+/** Real FFT of a power of two, 32..4096, and the way back. */
 struct vs__rfft;
 /** @return 0, -EINVAL, -ENOMEM */
 int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
 /** n real in, n / 2 + 1 interleaved complex out, no scaling; does not change `in`. */
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);
+/** n / 2 + 1 interleaved complex in, n real out, times n / 2: the way back of vs__rfft_forward()
+    but for that factor. The imaginary parts at both ends are passed over. */
+void vs__rfft_inverse(struct vs__rfft *f, const float *in, float *out);
 void vs__rfft_destroy(struct vs__rfft *f);
 
 #endif

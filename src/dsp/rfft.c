@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Real FFT of n points: a complex FFT of n / 2 points over even and odd samples, then the two
+/* Real FFT of n points and its inverse: a complex FFT of n / 2 points over even and odd samples, then the two
    halves are told apart by symmetry. The complex FFT is Stockham's self-sorting form in radix 4
    (a last radix-2 pass where needed) on split real and imaginary arrays, so that the inner loops
    run over neighbours. */
@@ -143,6 +143,30 @@ void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out)
         out[2 * k + 1] = ei + ti;
         out[2 * m] = er - tr;
         out[2 * m + 1] = ti - ei;
+    }
+}
+
+/* The inverse of a complex transform is the forward one with real and imaginary parts exchanged. */
+void vs__rfft_inverse(struct vs__rfft *f, const float *in, float *out)
+{
+    size_t half = f->n / 2;
+    f->im[0] = 0.5f * (in[0] + in[2 * half]);
+    f->re[0] = 0.5f * (in[0] - in[2 * half]);
+    for (size_t k = 1; k <= half / 2; k++) {
+        size_t m = half - k;
+        float er = 0.5f * (in[2 * k] + in[2 * m]), ei = 0.5f * (in[2 * k + 1] - in[2 * m + 1]);
+        float tr = 0.5f * (in[2 * k] - in[2 * m]), ti = 0.5f * (in[2 * k + 1] + in[2 * m + 1]);
+        float wr = f->split[2 * k], wi = -f->split[2 * k + 1];
+        float dr = tr * wr - ti * wi, di = tr * wi + ti * wr;
+        f->im[k] = er - di;
+        f->re[k] = ei + dr;
+        f->im[m] = er + di;
+        f->re[m] = dr - ei;
+    }
+    struct points z = transform(f);
+    for (size_t i = 0; i < half; i++) {
+        out[2 * i] = z.im[i];
+        out[2 * i + 1] = z.re[i];
     }
 }
 

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* The noise suppressor, the level control with its limiter, and the meter of loudness. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+#include "dsp/denoise.h"
+#include "dsp/level.h"
+#include "dsp/suppress.h"
+
+#ifdef HAVE_EBUR128
+#include <ebur128.h>
+#endif
+
+#define HOP     VS_HOP_FRAMES
+#define SECONDS 8
+#define FRAMES  (SECONDS * VS_RATE_HZ)
+
+static float noise[FRAMES], speech[FRAMES], mixed[FRAMES], out[FRAMES], again[FRAMES];
+
+static float draw(void)
+{
+    static uint32_t bits = 1;
+    bits = bits * 1664525u + 1013904223u;
+    return (float)(int32_t)bits * 0x1p-31f;
+}
+
+/* Noise; and tones of a voice, on for 0.3 s of 0.6, from 1.2 s on. */
+static int make_sounds(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FRAMES; i++) {
+        double t = (double)i / VS_RATE_HZ, x = 0;
+        for (int k = 1; k <= 12; k++)
+            x += sin(2 * 3.14159265358979 * 140 * k * t + k) / k;
+        bool on = t > 1.2 && fmod(t, 0.6) < 0.3;
+        noise[i] = 0.02f * draw();
+        speech[i] = on ? (float)(0.1 * x * sin(3.14159265358979 * fmod(t, 0.6) / 0.3)) : 0;
+        mixed[i] = speech[i] + noise[i];
+    }
+    return 0;
+}
+
+static double power_db(const float *x, size_t from, size_t to)
+{
+    double sum = 1e-20;
+    for (size_t i = from; i < to; i++)
+        sum += (double)x[i] * (double)x[i];
+    return 10 * log10(sum / (double)(to - from));
+}
+
+static struct vs__denoise *new_denoise(unsigned cpu)
+{
+    struct vs__dsp dsp;
+    struct vs__denoise *d = NULL;
+
+    vs__dsp_init(&dsp, cpu);
+    assert_int_equal(vs__denoise_create(&dsp, &d), 0);
+    return d;
+}
+
+static void run(struct vs__denoise *d, const float *in, float *ret)
+{
+    for (size_t i = 0; i < FRAMES; i += HOP)
+        vs__denoise_hop(d, in + i, ret + i);
+}
+
+/* Ratio of what `out` has of `clean` to the rest, dB; `out` lags. */
+static double distortion_db(const float *clean)
+{
+    double cc = 0, co = 0, oo = 0;
+    for (size_t i = 0; i + VS__DENOISE_DELAY < FRAMES; i++) {
+        double c = (double)clean[i], o = (double)out[i + VS__DENOISE_DELAY];
+        cc += c * c;
+        co += c * o;
+        oo += o * o;
+    }
+    return 10 * log10(co * co / cc / (oo - co * co / cc));
+}
+
+static void noise_is_lowered_and_speech_kept(void **state)
+{
+    struct vs__denoise *d = new_denoise(vs_cpu_detect());
+
+    (void)state;
+    run(d, noise, out);
+    assert_true(power_db(out, FRAMES / 4, FRAMES) < power_db(noise, FRAMES / 4, FRAMES) - 15);
+    vs__denoise_reset(d);
+    run(d, mixed, out);
+    double before = power_db(speech, 0, FRAMES) - power_db(noise, 0, FRAMES);
+    assert_true(distortion_db(speech) > before + 6);
+    vs__denoise_reset(d);
+    run(d, speech, out);
+    assert_true(distortion_db(speech) > 30);
+    vs__denoise_destroy(d);
+}
+
+/* A rise of the noise by 12 dB is followed within three seconds. */
+static void a_rise_of_the_noise_is_followed(void **state)
+{
+    struct vs__denoise *d = new_denoise(vs_cpu_detect());
+
+    (void)state;
+    for (size_t i = 0; i < FRAMES; i++)
+        mixed[i] = noise[i] * (i < 2 * VS_RATE_HZ ? 1 : 4);
+    run(d, mixed, out);
+    size_t late = 5 * VS_RATE_HZ;
+    assert_true(power_db(out, late, FRAMES) < power_db(mixed, late, FRAMES) - 12);
+    vs__denoise_destroy(d);
+    make_sounds(NULL);
+}
+
+static void reset_silence_and_levels_of_kernels(void **state)
+{
+    struct vs__denoise *d = new_denoise(vs_cpu_detect());
+    static const unsigned levels[] = {0, VS_CPU_AVX2, VS_CPU_AVX2 | VS_CPU_AVX512};
+
+    (void)state;
+    run(d, mixed, out);
+    vs__denoise_reset(d);
+    run(d, mixed, again);
+    assert_memory_equal(out, again, sizeof(out));
+    vs__denoise_reset(d);
+    memset(again, 0, sizeof(again));
+    run(d, again, out);
+    for (size_t i = 0; i < FRAMES; i++)
+        assert_true(out[i] == 0);
+    vs__denoise_destroy(d);
+    d = new_denoise(0);
+    run(d, mixed, out);
+    vs__denoise_destroy(d);
+    for (size_t k = 1; k < VS__COUNT(levels); k++) {
+        if (levels[k] & ~vs_cpu_detect())
+            continue;
+        d = new_denoise(levels[k]);
+        run(d, mixed, again);
+        for (size_t i = 0; i < FRAMES; i++)
+            assert_true(fabsf(out[i] - again[i]) < 1e-4f);
+        vs__denoise_destroy(d);
+    }
+    vs__denoise_destroy(NULL);
+    vs__alloc_fail_after(1);
+    struct vs__dsp dsp;
+    vs__dsp_init(&dsp, 0);
+    assert_int_equal(vs__denoise_create(&dsp, &d), -ENOMEM);
+    vs__alloc_fail_after(2);
+    assert_int_equal(vs__denoise_create(&dsp, &d), -ENOMEM);
+}
+
+/* level -------------------------------------------------------------------------------------- */
+
+static double level_run(float scale, float probability_in_pauses)
+{
+    struct vs__level l;
+
+    vs__level_init(&l);
+    for (size_t i = 0; i < FRAMES; i += HOP) {
+        float loudest = 0;
+        for (size_t k = 0; k < HOP; k++) {
+            out[i + k] = scale * (speech[i + k] + 0.01f * noise[i + k]);
+            loudest = fmaxf(loudest, fabsf(speech[i + k]));
+        }
+        vs__level_hop(&l, out + i, loudest > 0.01f ? 0.9f : probability_in_pauses);
+    }
+    return (double)l.gain_db;
+}
+
+static double loudness(const float *x, size_t frames)
+{
+    vs_loudness *l;
+
+    assert_int_equal(vs_loudness_create(VS_RATE_HZ, &l), 0);
+    for (size_t i = 0, step = 1; i < frames; i += step, step = step * 3 % 1009)
+        vs_loudness_push(l, x + i, VS__MIN(step, frames - i));
+    double lufs = vs_loudness_integrated(l);
+    vs_loudness_destroy(l);
+    return lufs;
+}
+
+static void speech_comes_to_the_target(void **state)
+{
+    static const float scales[] = {0.2f, 0.5f, 1, 3};
+
+    (void)state;
+    for (size_t i = 0; i < VS__COUNT(scales); i++) {
+        (void)level_run(scales[i], 0);
+        double lufs = loudness(out + FRAMES / 2, FRAMES / 2);
+        assert_true(fabs(lufs - VS__LEVEL_TARGET_LUFS) < 3);
+    }
+}
+
+static void pauses_are_not_pumped_up(void **state)
+{
+    struct vs__level l;
+
+    (void)state;
+    vs__level_init(&l);
+    for (size_t i = 0; i < FRAMES; i += HOP) {
+        memcpy(out, noise, HOP * sizeof(float));
+        vs__level_hop(&l, out, 0.1f);
+        assert_memory_equal(out, noise, HOP * sizeof(float));
+    }
+}
+
+static void nothing_passes_the_ceiling(void **state)
+{
+    struct vs__level l;
+
+    (void)state;
+    vs__level_init(&l);
+    float most = 0, jump = 0, last = 1;
+    for (size_t i = 0; i < FRAMES; i += HOP) {
+        for (size_t k = 0; k < HOP; k++)
+            out[k] = i % 4800 < 160 ? 50 * draw() : 0.5f;
+        vs__level_hop(&l, out, 0.9f);
+        for (size_t k = 0; k < HOP; k++)
+            most = fmaxf(most, fabsf(out[k]));
+        if (i % 4800 >= 160) { /* it comes back without steps */
+            jump = fmaxf(jump, fabsf(out[HOP - 1] - out[HOP - 2]));
+            last = out[HOP - 1];
+        }
+    }
+    assert_true(most <= VS__LEVEL_CEILING);
+    assert_true(most > 0.8f);
+    assert_true(jump < 0.001f && last > 0);
+}
+
+static void a_tone_has_the_loudness_it_should(void **state)
+{
+    vs_loudness *l = NULL;
+
+    (void)state;
+    assert_int_equal(vs_loudness_create(7999, &l), -EINVAL);
+    assert_int_equal(vs_loudness_create(16000, NULL), -EINVAL);
+    /* A sine of full scale at 997 Hz in one channel has -3.01 LUFS. */
+    for (size_t i = 0; i < FRAMES; i++)
+        out[i] = (float)sin(2 * 3.14159265358979 * 997 * (double)i / VS_RATE_HZ);
+    assert_true(fabs(loudness(out, FRAMES) + 3.01) < 0.05);
+    assert_true(loudness(out, VS_RATE_HZ / 3) == -70);
+    memset(out, 0, sizeof(out));
+    assert_true(loudness(out, FRAMES) == -70);
+    vs_loudness_destroy(NULL);
+}
+
+static void agrees_with_libebur128(void **state)
+{
+    (void)state;
+#ifdef HAVE_EBUR128
+    static const float scales[] = {0.01f, 0.3f, 3};
+    for (size_t i = 0; i < VS__COUNT(scales); i++) {
+        double want = 0;
+        for (size_t k = 0; k < FRAMES; k++)
+            out[k] = scales[i] * mixed[k];
+        ebur128_state *e = ebur128_init(1, VS_RATE_HZ, EBUR128_MODE_I);
+        assert_non_null(e);
+        assert_int_equal(ebur128_add_frames_float(e, out, FRAMES), 0);
+        assert_int_equal(ebur128_loudness_global(e, &want), 0);
+        ebur128_destroy(&e);
+        assert_true(fabs(loudness(out, FRAMES) - want) < 0.05);
+    }
+#else
+    skip(); /* built without libebur128 */
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(noise_is_lowered_and_speech_kept),
+        cmocka_unit_test(a_rise_of_the_noise_is_followed),
+        cmocka_unit_test(reset_silence_and_levels_of_kernels),
+        cmocka_unit_test(speech_comes_to_the_target),
+        cmocka_unit_test(pauses_are_not_pumped_up),
+        cmocka_unit_test(nothing_passes_the_ceiling),
+        cmocka_unit_test(a_tone_has_the_loudness_it_should),
+        cmocka_unit_test(agrees_with_libebur128),
+    };
+    return cmocka_run_group_tests(tests, make_sounds, NULL);
+}
