@@ -13,7 +13,7 @@
 
 #define SPEECH      0.5f
 #define MEMORY_HOPS 300  /* of speech */
-#define SETTLE_HOPS 20   /* of speech before the gain first moves */
+#define SETTLE_HOPS 30   /* of speech before the gain first moves */
 #define GATE        0.1  /* hops of less than this share of the mean are pauses in words */
 #define SILENCE     1e-7 /* -70 LUFS: the absolute gate of R 128 */
 #define MOST_DB     18.0f
@@ -83,8 +83,15 @@ void vs__level_init(struct vs__level *l)
 /* Where the gain shall be at the end of this hop, dB. */
 static float find_gain(struct vs__level *l, double energy, float probability)
 {
-    double now = energy / VS_HOP_FRAMES;
+    double now = 0;
 
+    /* The sum is made anew each time: a running one would drift, and depend on the past. */
+    l->block[l->at] = energy;
+    l->at = (l->at + 1) % VS__LEVEL_BLOCK;
+    l->filled = VS__MIN(l->filled + 1, (uint32_t)VS__LEVEL_BLOCK);
+    for (size_t i = 0; i < VS__LEVEL_BLOCK; i++)
+        now += l->block[i];
+    now /= (double)l->filled * VS_HOP_FRAMES;
     if (probability < SPEECH || now < SILENCE || now < GATE * l->mean)
         return l->gain_db;
     l->weight = VS__MIN(l->weight + 1, MEMORY_HOPS);

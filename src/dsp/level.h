@@ -22,10 +22,15 @@ double vs__loudness_of(double mean_square);
 /** Largest sample that leaves the limiter: -1 dB of full scale. */
 #define VS__LEVEL_CEILING 0.89125094f
 
+/** Hops in a block of the measure: 400 ms. */
+#define VS__LEVEL_BLOCK 40
+
 struct vs__level {
     struct vs__weighting weighting;
-    double mean;   /**< weighted mean square of the speech so far, slowly forgetting */
-    double weight; /**< hops in it, up to what it remembers */
+    double block[VS__LEVEL_BLOCK]; /**< weighted sums of squares of the last hops, a ring */
+    uint32_t at, filled;
+    double mean;   /**< mean square of the blocks that end in speech, slowly forgetting */
+    double weight; /**< blocks in it, up to what it remembers */
     float gain_db; /**< at the end of the last hop */
     float gain;    /**< the same as a factor */
     float limit;   /**< of the limiter at the end of the last hop, 0..1 */

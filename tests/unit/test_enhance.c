@@ -185,7 +185,7 @@ static double loudness(const float *x, size_t frames)
 
 static void speech_comes_to_the_target(void **state)
 {
-    static const float scales[] = {0.2f, 0.5f, 1, 3};
+    static const float scales[] = {0.4f, 0.7f, 1, 3};
 
     (void)state;
     for (size_t i = 0; i < VS__COUNT(scales); i++) {
