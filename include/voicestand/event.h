@@ -36,6 +36,13 @@ enum vs_audio {
     VS_AUDIO_ALL = 2,      /**< all of it; `segment` is 0 */
 };
 
+/** What is done to the audio of VS_EVENT_AUDIO beyond the high-pass. The detector never hears it,
+    so segments do not depend on it; positions are those of the plain audio. */
+enum vs_enhance {
+    VS_ENHANCE_DENOISE = 1 << 0, /**< noise is lowered */
+    VS_ENHANCE_LEVEL = 1 << 1,   /**< speech is brought to -23 LUFS, no sample beyond -1 dB */
+};
+
 /** One event. Everything it points to dies when on_event returns.
     Positions are source frames since the run began, lost frames included; [start, end). */
 struct vs_event {

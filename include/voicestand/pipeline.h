@@ -57,6 +57,8 @@ struct vs_pipeline_config {
     void *user;
 
     vs_stt *engine; /**< instead of `stt`: an open engine; must outlive the pipeline */
+    int enhance;      /**< set of enum vs_enhance, for AUDIO events [0 = none] */
+    int enhance_text; /**< nonzero: the text engine gets enhanced audio too */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever

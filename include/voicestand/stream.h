@@ -34,6 +34,8 @@ struct vs_stream_config {
     struct vs_segment_config segment;
     vs_event_fn *on_event;
     void *user;
+
+    int enhance; /**< set of enum vs_enhance, for AUDIO events [0 = none] */
 };
 
 /** Build a stream. On success `*ret` belongs to the caller, on failure it is untouched.

@@ -9,6 +9,7 @@
 
 #include "base/pool.h"
 #include "dsp/dsp.h"
+#include "pipeline/enhance.h"
 
 /* Gaps up to this long are bridged with silence: they are shorter than a pause between words. */
 #define BRIDGE_MS 200
@@ -26,6 +27,7 @@ struct vs__chain {
     struct vs__highpass highpass;
     struct vs_resampler *resampler; /* NULL: the source runs at 16 kHz */
     struct vs__segmenter segmenter;
+    struct vs__enhance *enhance; /* NULL = none */
     struct vs__pool pool;
     struct vs__block *blocks; /* one for each block of the pool */
     float *chunk;             /* CHUNK_FRAMES of mono at the source's rate */
@@ -45,8 +47,11 @@ struct vs__chain {
     uint64_t run_fill;
     uint64_t next;     /* 16 kHz frame that comes next into the timeline */
     uint64_t hop_next; /* hop that is filtered and heard next */
+    uint32_t lag;      /* hops by which enhanced audio lags behind it; 0 or 1 */
     uint64_t heard;    /* 16 kHz frames of this run that the detector has judged */
     uint64_t decided;  /* hop that is decided next */
+    bool judged;       /* the detector has judged that hop, but its enhanced audio is not there */
+    float judgement;   /* with this probability */
     uint64_t end;      /* 16 kHz frame behind the last real one, once the run ends */
     bool ending;
 
@@ -96,7 +101,12 @@ static struct vs__block *extend_line(struct vs__chain *c, uint64_t position)
 
     assert(pcm && c->line_count < c->line_size);
     struct vs__block *b = &c->blocks[vs__pool_index(&c->pool, pcm)];
-    *b = (struct vs__block){.pcm = pcm, .position = position, .in_line = true};
+    *b = (struct vs__block){
+        .pcm = pcm, .shown = pcm, .spoken = pcm, .position = position, .in_line = true};
+    if (c->enhance) {
+        b->shown = vs__enhance_block(c->enhance, vs__pool_index(&c->pool, pcm));
+        b->spoken = c->config.enhance_text ? b->shown : pcm;
+    }
     c->line[(c->line_first + c->line_count++) % c->line_size] = b;
     return b;
 }
@@ -203,6 +213,15 @@ static void take_step(struct vs__chain *c, const struct vs__segment_step *s)
 
 /* hop by hop ---------------------------------------------------------------------------------- */
 
+/* Where the enhanced audio of a hop lies. */
+static float *enhanced_hop(struct vs__chain *c, uint64_t hop)
+{
+    struct vs__block *b = find_block(c, hop * VS_HOP_FRAMES);
+    float *from = vs__enhance_block(c->enhance, vs__pool_index(&c->pool, b->pcm));
+
+    return from + (hop * VS_HOP_FRAMES - b->position);
+}
+
 static void decide_hop(struct vs__chain *c, float probability)
 {
     struct vs__segment_step steps[2];
@@ -210,6 +229,8 @@ static void decide_hop(struct vs__chain *c, float probability)
     uint64_t start = VS__MAX(hop * VS_HOP_FRAMES, c->run_frame);
     uint64_t end = c->decided * VS_HOP_FRAMES;
 
+    if (c->enhance)
+        vs__enhance_level(c->enhance, enhanced_hop(c, hop), probability);
     if (c->ending)
         end = VS__MIN(end, c->end);
     vs__count(&c->metrics.hops, 1);
@@ -235,8 +256,29 @@ static void decide_heard(struct vs__chain *c, float probability)
     uint64_t latency = c->config.vad_shape.latency_frames;
 
     while (c->decided < c->hop_next &&
-           first + c->heard >= (c->decided + 1) * VS_HOP_FRAMES + latency)
+           first + c->heard >= (c->decided + 1) * VS_HOP_FRAMES + latency) {
+        if (c->decided + c->lag >= c->hop_next) { /* the newest, which waits for its audio */
+            if (!c->judged)
+                c->judgement = probability;
+            c->judged = true;
+            return;
+        }
         decide_hop(c, probability);
+    }
+}
+
+/* The next hop for the enhancement, NULL = silence behind the end; what that completes can be
+   decided. */
+static void enhance_hop(struct vs__chain *c, const float *pcm, uint64_t hop)
+{
+    float nobody[VS_HOP_FRAMES];
+    bool first = hop < c->run_frame / VS_HOP_FRAMES + c->lag;
+
+    vs__enhance_hop(c->enhance, pcm, first ? nobody : enhanced_hop(c, hop - c->lag));
+    if (c->judged) {
+        c->judged = false;
+        decide_hop(c, c->judgement);
+    }
 }
 
 /* One block for the detector. */
@@ -288,6 +330,8 @@ static int process_hop(struct vs__chain *c)
 
     if (c->config.high_pass_hz > 0)
         vs__highpass_process(&c->highpass, pcm, VS_HOP_FRAMES);
+    if (c->enhance)
+        enhance_hop(c, pcm, c->hop_next);
     vs__histogram_add(&c->metrics.dsp, vs__mono_ns() - t0 + c->dsp_ns);
     c->dsp_ns = 0;
     c->hop_next++;
@@ -345,7 +389,11 @@ static void begin_run(struct vs__chain *c)
     c->heard = 0;
     c->gathered = 0;
     c->ending = false;
+    c->lag = c->enhance ? vs__enhance_lag(c->enhance) : 0;
+    c->judged = false;
     vs__highpass_reset(&c->highpass);
+    if (c->enhance)
+        vs__enhance_restart(c->enhance);
     vs__segmenter_jump(&c->segmenter, hop);
 }
 
@@ -423,6 +471,10 @@ static int end_run(struct vs__chain *c)
         memset(b->pcm + b->frames, 0, (VS_HOP_FRAMES - rest) * sizeof(float));
         rc = advance(c, VS_HOP_FRAMES - rest);
     }
+    if (rc == 0 && c->lag && c->hop_next > c->run_frame / VS_HOP_FRAMES) {
+        enhance_hop(c, NULL, c->hop_next);
+        c->lag = 0; /* until the next run: all that there is is enhanced */
+    }
     while (rc == 0 && c->decided < c->hop_next)
         rc = hear_frames(c, silence, VS_HOP_FRAMES);
     if (rc < 0)
@@ -494,6 +546,8 @@ void vs__chain_reset(struct vs__chain *c)
     c->segment = 0;
     c->stamp_ns = 0;
     c->dsp_ns = 0;
+    if (c->enhance)
+        vs__enhance_reset(c->enhance);
     begin_run(c);
 }
 
@@ -503,7 +557,8 @@ static uint32_t count_own_blocks(const struct vs__chain_config *config)
 {
     uint64_t hops =
         vs__segment_lookback(&config->rules) + BATCH_HOPS + 2 +
-        (config->vad_shape.latency_frames + config->vad_shape.block_frames) / VS_HOP_FRAMES;
+        (config->vad_shape.latency_frames + config->vad_shape.block_frames) / VS_HOP_FRAMES +
+        1; /* what enhanced audio lags */
     return (uint32_t)(hops / VS__BLOCK_HOPS + 4);
 }
 
@@ -556,6 +611,8 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
     rc = c->line && c->blocks && c->chunk && c->gather ? 0 : -ENOMEM;
     if (rc == 0)
         rc = vs__pool_init(&c->pool, VS__POOL_MEDIUM, blocks);
+    if (rc == 0 && config->enhance)
+        rc = vs__enhance_create(&c->dsp, config->enhance, blocks, &c->enhance);
     if (rc < 0)
         goto fail;
     vs__segmenter_init(&c->segmenter, &config->rules);
@@ -571,6 +628,7 @@ void vs__chain_destroy(struct vs__chain *c)
 {
     if (!c)
         return;
+    vs__enhance_destroy(c->enhance);
     vs__pool_fini(&c->pool);
     vs_resampler_destroy(c->resampler);
     vs__mono_fini(&c->mono);

@@ -18,11 +18,13 @@
 
 /** A stretch of the processed timeline. The sink may keep it by vs__chain_ref(). */
 struct vs__block {
-    float *pcm;        /**< VS__BLOCK_FRAMES frames and some slack */
-    uint64_t position; /**< of pcm[0], 16 kHz frames since the start */
-    uint32_t frames;   /**< filled */
-    uint32_t refs;     /**< held by the sink */
-    bool in_line;      /**< held by the timeline */
+    float *pcm;          /**< VS__BLOCK_FRAMES frames and some slack: what the detector hears */
+    const float *shown;  /**< what AUDIO events tell: `pcm`, or its enhanced twin */
+    const float *spoken; /**< what the text engine gets */
+    uint64_t position;   /**< of pcm[0], 16 kHz frames since the start */
+    uint32_t frames;     /**< filled */
+    uint32_t refs;       /**< held by the sink */
+    bool in_line;        /**< held by the timeline */
 };
 
 /** A decision of the segmenter in frames. */
@@ -57,6 +59,8 @@ struct vs__chain_config {
     struct vs_vad_shape vad_shape;
     struct vs__segment_rules rules;
     bool audio_all, audio_segments; /**< what the sink wants to hear */
+    unsigned enhance;               /**< enum vs_enhance */
+    bool enhance_text;              /**< the text engine gets enhanced audio too */
     uint32_t spare_blocks;          /**< how many blocks the sink may hold */
     struct vs__chain_sink sink;
 };

@@ -114,13 +114,13 @@ static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint3
     if (segment ? d->audio == VS_AUDIO_SEGMENTS : d->audio == VS_AUDIO_ALL) {
         struct vs_event e = vs__event_now(VS_EVENT_AUDIO);
         e.segment = segment;
-        e.audio = block->pcm + offset;
+        e.audio = block->shown + offset;
         e.audio_frames = frames;
         e.audio_position = block->position + offset;
         vs__direct_tell(d, &e);
     }
     if (segment && d->stt && d->stt_status == 0)
-        feed_engine(d, block->pcm + offset, frames, segment);
+        feed_engine(d, block->spoken + offset, frames, segment);
 }
 
 static void on_probability(void *user, uint64_t start_frame, uint64_t end_frame, float probability)

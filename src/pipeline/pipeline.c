@@ -9,6 +9,7 @@
 #include <voicestand/dsp.h>
 
 #include "capture/capture.h"
+#include "pipeline/enhance.h"
 #include "stt/stt.h"
 
 /* opening ------------------------------------------------------------------------------------- */
@@ -139,6 +140,9 @@ static int check_config(struct vs_pipeline *p)
     else if (config->backlog_ms > 3600000)
         vs__log(log, VS_LOG_ERROR, "stt", "a backlog of %u ms cannot be used: up to an hour can",
                 config->backlog_ms);
+    else if (config->enhance & ~VS__ENHANCE_ALL)
+        vs__log(log, VS_LOG_ERROR, "dsp", "enhance has bits that mean nothing: %d",
+                config->enhance);
     else if (!(config->high_pass_hz < 4000))
         vs__log(log, VS_LOG_ERROR, "dsp", "a high-pass at %g Hz cannot be used: below 4000 can",
                 (double)config->high_pass_hz);
@@ -173,6 +177,8 @@ static int fill_chain_config(struct vs_pipeline *p)
     chain->vad_shape = p->vad_shape;
     chain->audio_all = config->audio == VS_AUDIO_ALL;
     chain->audio_segments = config->audio == VS_AUDIO_SEGMENTS || p->engine;
+    chain->enhance_text = config->enhance_text && p->engine;
+    chain->enhance = config->audio || chain->enhance_text ? (unsigned)config->enhance : 0;
     return 0;
 }
 

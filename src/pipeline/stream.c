@@ -5,6 +5,7 @@
 #include <voicestand/stream.h>
 
 #include "pipeline/backends.h"
+#include "pipeline/enhance.h"
 #include "pipeline/report.h"
 #include <voicestand/dsp.h>
 
@@ -32,6 +33,11 @@ static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_conf
     }
     if (own->segment.size == 0) /* inside a struct that has one, it need not be said */
         own->segment.size = sizeof(own->segment);
+    if (own->enhance & ~VS__ENHANCE_ALL) {
+        vs__log(log, VS_LOG_ERROR, "stream", "enhance has bits that mean nothing: %d",
+                own->enhance);
+        return -EINVAL;
+    }
     int rc = vs__segment_rules(&own->segment, &ret->rules, &member);
     if (rc < 0) {
         vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);
@@ -48,6 +54,7 @@ static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_conf
     ret->high_pass_hz = own->high_pass_hz == 0 ? 80 : own->high_pass_hz;
     ret->audio_all = own->audio == VS_AUDIO_ALL;
     ret->audio_segments = own->audio == VS_AUDIO_SEGMENTS;
+    ret->enhance = own->audio ? (unsigned)own->enhance : 0;
     return 0;
 }
 

@@ -54,7 +54,7 @@ static void feed_audio(struct talk *t, const struct vs__text_item *item)
 
     if (t->status < 0)
         return;
-    int rc = t->engine->feed(t->state, item->block->pcm + item->offset, item->frames);
+    int rc = t->engine->feed(t->state, item->block->spoken + item->offset, item->frames);
     if (rc < 0)
         note_error(t, rc);
     else if (rc > 0 && t->engine->partial && t->engine->partial(t->state, &text) == 0 && text)

@@ -167,7 +167,7 @@ static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint3
     if (segment ? wanted == VS_AUDIO_SEGMENTS : wanted == VS_AUDIO_ALL) {
         struct vs_event e = vs__event_now(VS_EVENT_AUDIO);
         e.segment = segment;
-        e.audio = block->pcm + offset;
+        e.audio = block->shown + offset;
         e.audio_frames = frames;
         e.audio_position = block->position + offset;
         if (!hold_block(live, block))

@@ -149,6 +149,102 @@ static void any_split_gives_the_same(void **state)
     }
 }
 
+static void enhanced_in_any_split_is_the_same_and_moves_nothing(void **state)
+{
+    static const uint32_t rates[] = {16000, 48000};
+    static const size_t steps[] = {1, 441, 100000, 0};
+    static const struct vs_vad_ops *const detectors[] = {&fake_vad, &fake_vad_odd};
+
+    (void)state;
+    for (size_t k = 0; k < 4; k++) {
+        uint32_t rate = rates[k % 2];
+        void *audio = make_audio(rate, 1, VS_FORMAT_S16);
+        size_t frames = (size_t)rate * SECONDS - 77;
+        struct record *plain = new_record(), *first = new_record();
+        struct vs_stream_config config = config_for(plain, rate);
+        config.format = VS_FORMAT_S16;
+        config.vad_ops = detectors[k / 2];
+        run_stream(&config, audio, frames, 333);
+        config.enhance = VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL;
+        config.user = first;
+        run_stream(&config, audio, frames, 333);
+        assert_true(plain->audio_sum != first->audio_sum);
+        plain->audio_sum = first->audio_sum;
+        assert_same(plain, first);
+        for (size_t j = 0; j < VS__COUNT(steps); j++) {
+            struct record *r = new_record();
+            config.user = r;
+            run_stream(&config, audio, frames, steps[j]);
+            assert_same(first, r);
+            free(r);
+        }
+        free(first);
+        free(plain);
+        free(audio);
+    }
+}
+
+/* All audio of a stream, in its place. */
+struct taken {
+    float pcm[VS_RATE_HZ * SECONDS];
+    size_t frames;
+};
+
+static void take_audio(void *user, const struct vs_event *e)
+{
+    struct taken *t = user;
+
+    if (e->type != VS_EVENT_AUDIO)
+        return;
+    assert_true(e->audio_position + e->audio_frames <= VS__COUNT(t->pcm));
+    assert_int_equal(e->audio_position, t->frames);
+    memcpy(t->pcm + e->audio_position, e->audio, e->audio_frames * sizeof(float));
+    t->frames += e->audio_frames;
+}
+
+static double correlate(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void enhanced_audio_keeps_its_place(void **state)
+{
+    static struct taken plain, enhanced;
+    struct record *r = new_record();
+    float *audio = make_audio(16000, 1, VS_FORMAT_F32);
+    size_t frames = VS__COUNT(plain.pcm) - 5;
+
+    (void)state;
+    for (int flags = VS_ENHANCE_DENOISE; flags <= 3; flags++) {
+        struct vs_stream_config config = config_for(r, 16000);
+        config.audio = VS_AUDIO_ALL;
+        config.on_event = take_audio;
+        plain.frames = enhanced.frames = 0;
+        config.user = (struct record *)(void *)&plain;
+        run_stream(&config, audio, frames, 1000);
+        config.enhance = flags;
+        config.user = (struct record *)(void *)&enhanced;
+        run_stream(&config, audio, frames, 1000);
+        assert_int_equal(plain.frames, frames);
+        assert_int_equal(enhanced.frames, frames);
+        double here = correlate(plain.pcm + 1, enhanced.pcm + 1, frames - 2);
+        assert_true(here > correlate(plain.pcm, enhanced.pcm + 1, frames - 2));
+        assert_true(here > correlate(plain.pcm + 2, enhanced.pcm + 1, frames - 2));
+        for (size_t i = 0; i < frames; i++)
+            assert_true(!(flags & VS_ENHANCE_LEVEL) || fabsf(enhanced.pcm[i]) < 0.8913f);
+    }
+    struct vs_stream_config config = config_for(r, 16000);
+    vs_stream *s = NULL;
+    config.enhance = 8;
+    assert_int_equal(vs_stream_create(&config, &s), -EINVAL);
+    free(audio);
+    free(r);
+}
+
 static void all_formats_and_channels_give_the_same(void **state)
 {
     static const uint32_t channels[] = {1, 2, 5, 32};
@@ -347,6 +443,7 @@ static void every_failed_allocation_is_survived(void **state)
     uint32_t n = 1;
 
     (void)state;
+    config.enhance = VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL;
     for (;; n++) {
         vs__alloc_fail_after(n);
         int rc = vs_stream_create(&config, &s);
@@ -367,6 +464,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_bursts_where_they_are),
         cmocka_unit_test(any_split_gives_the_same),
+        cmocka_unit_test(enhanced_in_any_split_is_the_same_and_moves_nothing),
+        cmocka_unit_test(enhanced_audio_keeps_its_place),
         cmocka_unit_test(all_formats_and_channels_give_the_same),
         cmocka_unit_test(a_detector_of_other_blocks_decides_all_hops),
         cmocka_unit_test(audio_of_segments_is_complete),
