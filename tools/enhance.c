@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* voicestand enhance: what the signal path makes of a recording, as a file. */
+/* voicestand enhance: a recording with its noise lowered and its speech levelled, as a file. */
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -11,11 +11,16 @@
 
 #include "common/common.h"
 
+/* Hops by level, 1 dB each from -120 dB on. */
+enum { CELLS = 120 };
+
 /* Level of what a pass gave, full scale 1.0. */
 struct level {
-    double sum; /* of squares */
     float peak;
     uint64_t frames;
+    vs_loudness *loudness;
+    uint64_t hops[CELLS], hop_count; /* digital silence left out */
+    double hop_sum;                  /* of the squares of the hop that is not yet full */
 };
 
 /* One run of a pipeline over the input. */
@@ -25,6 +30,8 @@ struct pass {
     int write_status;
     vs_pipeline *pipeline;
 };
+
+static struct pass before, after;
 
 static struct {
     pthread_mutex_t lock;
@@ -50,20 +57,54 @@ static void show_to_signals(vs_pipeline *p)
     pthread_mutex_unlock(&now.lock);
 }
 
+static double decibels(double level)
+{
+    return level > 1e-10 ? 20 * log10(level) : -200;
+}
+
+static void end_hop(struct level *l)
+{
+    double db = 10 * log10(l->hop_sum / VS_HOP_FRAMES + 1e-30) + CELLS;
+
+    l->hop_sum = 0;
+    if (db < 0)
+        return;
+    l->hops[db < CELLS ? (size_t)db : CELLS - 1]++;
+    l->hop_count++;
+}
+
+static void measure(struct level *l, const float *audio, size_t frames)
+{
+    for (size_t i = 0; i < frames; i++) {
+        float x = fabsf(audio[i]);
+
+        if (x > l->peak)
+            l->peak = x;
+        l->hop_sum += (double)x * (double)x;
+        if (++l->frames % VS_HOP_FRAMES == 0)
+            end_hop(l);
+    }
+    vs_loudness_push(l->loudness, audio, frames);
+}
+
+/* Level that a tenth of the hops stays below, dB: that of pauses, where there are some. */
+static int find_pauses_db(const struct level *l)
+{
+    uint64_t below = 0;
+    int cell = 0;
+
+    while (cell < CELLS - 1 && (below += l->hops[cell]) * 10 < l->hop_count)
+        cell++;
+    return cell - CELLS;
+}
+
 static void on_event(void *user, const struct vs_event *event)
 {
     struct pass *pass = user;
 
     if (event->type != VS_EVENT_AUDIO || pass->write_status < 0)
         return;
-    for (size_t i = 0; i < event->audio_frames; i++) {
-        float x = fabsf(event->audio[i]);
-
-        pass->level.sum += (double)x * (double)x;
-        if (x > pass->level.peak)
-            pass->level.peak = x;
-    }
-    pass->level.frames += event->audio_frames;
+    measure(&pass->level, event->audio, event->audio_frames);
     if (pass->writer == NULL)
         return;
     pass->write_status = vs_writer_write(pass->writer, event->audio, event->audio_frames);
@@ -72,8 +113,8 @@ static void on_event(void *user, const struct vs_event *event)
 }
 
 /* @return 0 or what the pipeline returned. */
-static int run_pass(const struct settings *s, struct sentences *words, const char *in,
-                    float high_pass_hz, struct pass *pass, struct vs_stats *ret)
+static int run_pass(const struct settings *s, struct sentences *words, const char *in, int enhance,
+                    struct pass *pass, struct vs_stats *ret)
 {
     char *capture = config_file(in);
     struct vs_pipeline_config config;
@@ -81,12 +122,19 @@ static int run_pass(const struct settings *s, struct sentences *words, const cha
 
     if (capture == NULL)
         return -ENOMEM;
+    status = vs_loudness_create(VS_RATE_HZ, &pass->level.loudness);
+    if (status < 0) {
+        free(capture);
+        return status;
+    }
     config_fill(s, words, &config);
     config.capture = capture;
     if (strcmp(in, "-") == 0)
         config_stdin(s, &config);
-    config.vad = "null"; /* nobody asks where speech is */
-    config.high_pass_hz = high_pass_hz;
+    config.vad = enhance & VS_ENHANCE_LEVEL ? NULL : "null"; /* else nobody asks where speech is */
+    if (pass->writer == NULL)
+        config.high_pass_hz = -1; /* the input as it is */
+    config.enhance = enhance;
     config.audio = VS_AUDIO_ALL;
     config.on_event = on_event;
     config.user = pass;
@@ -102,24 +150,23 @@ static int run_pass(const struct settings *s, struct sentences *words, const cha
     return status;
 }
 
-static double decibels(double level)
-{
-    return level > 1e-10 ? 20 * log10(level) : -200;
-}
-
 static void say_level(const char *what, const struct level *l)
 {
-    double rms = l->frames > 0 ? sqrt(l->sum / (double)l->frames) : 0;
-
     if (l->peak > 0)
-        say("%s: peak %.1f dB, RMS %.1f dB of full scale", what, decibels((double)l->peak),
-            decibels(rms));
+        say("%s: loudness %.1f LUFS, pauses at %d dB, peak %.1f dB of full scale", what,
+            vs_loudness_integrated(l->loudness), find_pauses_db(l), decibels((double)l->peak));
     else
         say("%s: silence", what);
 }
 
+/* What is done by the options. @return set of enum vs_enhance. */
+static int find_parts(const struct settings *s)
+{
+    return (s->no_denoise ? 0 : VS_ENHANCE_DENOISE) | (s->no_level ? 0 : VS_ENHANCE_LEVEL);
+}
+
 /* Audio that must have come in beyond an output frame before it can be computed, ms. */
-static double find_delay_ms(uint32_t rate_hz)
+static double find_delay_ms(uint32_t rate_hz, int parts)
 {
     struct vs_resampler_config config = {
         .size = sizeof(config), .in_hz = rate_hz, .out_hz = VS_RATE_HZ};
@@ -129,13 +176,13 @@ static double find_delay_ms(uint32_t rate_hz)
     if (rate_hz != VS_RATE_HZ && vs_resampler_create(&config, &r) == 0)
         delay_ms = 1e3 * vs_resampler_delay_frames(r) / rate_hz;
     vs_resampler_destroy(r);
-    return delay_ms;
+    /* The suppressor and the detector each know one hop ahead, of the same hop. */
+    return delay_ms + (parts ? 1e3 * VS_HOP_FRAMES / VS_RATE_HZ : 0);
 }
 
-static void report(const struct settings *s, const char *out, const struct level *before,
-                   const struct pass *pass, const struct vs_stats *stats)
+static void report(const struct settings *s, const char *out, const struct vs_stats *stats)
 {
-    double audio_s = (double)pass->level.frames / VS_RATE_HZ;
+    double audio_s = (double)after.level.frames / VS_RATE_HZ;
     double wall_s = (double)stats->elapsed_ns / 1e9;
 
     if (s->quiet)
@@ -143,10 +190,11 @@ static void report(const struct settings *s, const char *out, const struct level
     say("%s: %.2f s, 1 channel, %d Hz, from %u %s, %u Hz", out, audio_s, VS_RATE_HZ,
         stats->ledger.channels, stats->ledger.channels == 1 ? "channel" : "channels",
         stats->ledger.rate_hz);
-    if (before->frames > 0)
-        say_level("before", before);
-    say_level(before->frames > 0 ? "after" : "level", &pass->level);
-    say("delay: %.2f ms live; in the file it is taken out", find_delay_ms(stats->ledger.rate_hz));
+    if (before.level.frames > 0)
+        say_level("before", &before.level);
+    say_level(before.level.frames > 0 ? "after" : "level", &after.level);
+    say("delay: %.2f ms live; in the file it is taken out",
+        find_delay_ms(stats->ledger.rate_hz, find_parts(s)));
     if (wall_s > 0)
         say("speed: %.0f x real time", audio_s / wall_s);
     print_ledger(&stats->ledger);
@@ -173,7 +221,7 @@ static const char *find_container(const char *path)
 
 /* The pass that writes, to `partial`. @return exit status. */
 static int write_pass(const struct settings *s, struct sentences *words, char **names,
-                      const char *partial, const struct level *before)
+                      const char *partial)
 {
     struct vs_writer_config config = {.size = sizeof(config),
                                       .path = partial,
@@ -182,21 +230,20 @@ static int write_pass(const struct settings *s, struct sentences *words, char **
                                       .channels = 1,
                                       .format = VS_FORMAT_S16};
     struct vs_stats stats = {.size = sizeof(stats)};
-    struct pass pass = {0};
     int status, closed;
 
     sentences_env(words, s, &config.env);
-    status = vs_writer_create(&config, &pass.writer);
+    status = vs_writer_create(&config, &after.writer);
     if (status < 0) {
         if (atomic_load(&words->said) == 0)
             say_output(names[1], status);
         return status == -ENOTSUP ? EXIT_STATUS_MISSING : EXIT_STATUS_OUTPUT;
     }
-    status = run_pass(s, words, names[0], s->high_pass_hz, &pass, &stats);
-    closed = vs_writer_destroy(pass.writer);
-    if (pass.write_status < 0)
-        closed = pass.write_status;
-    if (closed == 0 && pass.level.frames > 0 && rename(partial, names[1]) < 0)
+    status = run_pass(s, words, names[0], find_parts(s), &after, &stats);
+    closed = vs_writer_destroy(after.writer);
+    if (after.write_status < 0)
+        closed = after.write_status;
+    if (closed == 0 && after.level.frames > 0 && rename(partial, names[1]) < 0)
         closed = -errno;
     if (closed < 0) {
         if (atomic_load(&words->said) == 0)
@@ -205,13 +252,13 @@ static int write_pass(const struct settings *s, struct sentences *words, char **
     }
     if (atomic_load(&now.interrupted) != 0) {
         say("%s: interrupted; holds the first %.1f s", names[1],
-            (double)pass.level.frames / VS_RATE_HZ);
+            (double)after.level.frames / VS_RATE_HZ);
         return 128 + atomic_load(&now.interrupted);
     }
     if (status < 0)
         sentences_explain(words, status);
-    if (pass.level.frames > 0)
-        report(s, names[1], before, &pass, &stats);
+    if (after.level.frames > 0)
+        report(s, names[1], &stats);
     return status_of(status);
 }
 
@@ -219,7 +266,6 @@ int run_enhance(const struct settings *s, int count, char **arguments)
 {
     const char *in = arguments[0], *out = arguments[1];
     struct vs_stats stats = {.size = sizeof(stats)};
-    struct pass before = {0};
     struct sentences words;
     char partial[4096];
     int status;
@@ -240,7 +286,7 @@ int run_enhance(const struct settings *s, int count, char **arguments)
         return EXIT_STATUS_INTERNAL;
     /* The level before can only be had of what can be read twice. */
     if (strcmp(in, "-") != 0) {
-        status = run_pass(s, &words, in, -1, &before, &stats);
+        status = run_pass(s, &words, in, 0, &before, &stats);
         if (status < 0 && before.level.frames == 0) {
             sentences_explain(&words, status);
             return status_of(status);
@@ -248,7 +294,9 @@ int run_enhance(const struct settings *s, int count, char **arguments)
     }
     if (atomic_load(&now.interrupted) != 0)
         return 128 + atomic_load(&now.interrupted);
-    status = write_pass(s, &words, arguments, partial, &before.level);
+    status = write_pass(s, &words, arguments, partial);
     unlink(partial);
+    vs_loudness_destroy(before.level.loudness);
+    vs_loudness_destroy(after.level.loudness);
     return status;
 }

@@ -13,13 +13,13 @@ static int run_help(const struct settings *s, int count, char **arguments);
 static int run_completions(const struct settings *s, int count, char **arguments);
 
 static const struct option_group *const groups_listen[] = {
-    &group_listen, &group_text,  &group_output,  &group_detect,
-    &group_signal, &group_stdin, &group_general, NULL};
+    &group_listen,  &group_text,  &group_output,  &group_detect, &group_signal,
+    &group_enhance, &group_stdin, &group_general, NULL};
 static const struct option_group *const groups_segment[] = {
-    &group_output, &group_files, &group_text,    &group_detect,
-    &group_signal, &group_stdin, &group_general, NULL};
-static const struct option_group *const groups_enhance[] = {&group_signal, &group_stdin,
-                                                            &group_general, NULL};
+    &group_output,  &group_files, &group_text,    &group_detect, &group_signal,
+    &group_enhance, &group_stdin, &group_general, NULL};
+static const struct option_group *const groups_enhance[] = {&group_parts, &group_signal,
+                                                            &group_stdin, &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_plain[] = {&group_general, NULL};
 
@@ -39,9 +39,10 @@ const struct command commands[] = {
      "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
      "speech is given to the engine.",
      groups_segment, run_transcribe, VALUE_FILE, 1, -1},
-    {"enhance", "IN OUT", "write what the signal path makes of a recording",
+    {"enhance", "IN OUT", "lower the noise of a recording and level its speech",
      "Runs IN (a file, or - for standard input) through the signal path and writes OUT, .wav or "
-     ".flac: one channel, 16 kHz, high-passed. Says on standard error what changed.",
+     ".flac: one channel, 16 kHz, high-passed, noise lowered, speech brought to -23 LUFS, no sample "
+     "beyond -1 dB. Says on standard error what changed.",
      groups_enhance, run_enhance, VALUE_FILE, 2, 2},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",

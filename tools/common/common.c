@@ -224,6 +224,8 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
         .latency_ms = s->latency_ms,
         .ring_ms = s->ring_ms,
         .high_pass_hz = s->high_pass_hz,
+        .enhance = s->enhance ? VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL : 0,
+        .enhance_text = s->enhance,
         .segment =
             {
                 .size = sizeof(ret->segment),

@@ -82,6 +82,14 @@ static const struct option signal_path[] = {
          .choices = cpu_names),
     {0}};
 
+static const struct option parts[] = {
+    FLAG(0, "no-denoise", no_denoise, "leave the noise as it is"),
+    FLAG(0, "no-level", no_level, "leave the level as it is, without a limiter"),
+    {0}};
+
+static const struct option enhancement[] = {
+    FLAG(0, "enhance", enhance, "lower noise and level speech in --audio and for --stt"), {0}};
+
 static const struct option text[] = {TEXT(0, "stt", "NAME[:ARG]", stt,
                                           "text engine: pocketsphinx, exec:COMMAND, null",
                                           .choices = stt_names),
@@ -137,6 +145,8 @@ static const struct option general[] = {
 
 const struct option_group group_detect = {"Detection", detect};
 const struct option_group group_signal = {"Signal path", signal_path};
+const struct option_group group_parts = {"Enhancement", parts};
+const struct option_group group_enhance = {"Enhancement", enhancement};
 const struct option_group group_text = {"Text", text};
 const struct option_group group_stdin = {"Standard input (FILE -)", input};
 const struct option_group group_listen = {"Source", device};

@@ -15,6 +15,7 @@ struct settings {
     uint32_t onset_ms, min_speech_ms, hangover_ms, merge_ms, pre_roll_ms, pad_ms, max_ms;
     uint32_t channel;
     float high_pass_hz;
+    int enhance, no_denoise, no_level;
     /* text */
     const char *stt;
     /* standard input and devices */
@@ -71,8 +72,8 @@ struct command {
     int max_arguments;
 };
 
-extern const struct option_group group_listen, group_stdin, group_signal, group_detect, group_text,
-    group_output, group_files, group_format, group_general;
+extern const struct option_group group_listen, group_stdin, group_signal, group_parts,
+    group_enhance, group_detect, group_text, group_output, group_files, group_format, group_general;
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 
