@@ -221,6 +221,19 @@ def enhance_writes_what_the_signal_path_makes(folder):
     equal([n for n in os.listdir(folder) if 'partial' in n], [])
 
 
+@case
+def enhancing_moves_no_segment(folder):
+    path = write_file(folder + '/in.wav', wav_bytes(tone(2, hz=300) + noise(1)))
+    plain = run('segment', '-q', '--vad', 'energy', path).out
+    equal(run('segment', '-q', '--vad', 'energy', '--enhance', '--audio', 'wav', '--audio-dir',
+              folder + '/a', path).out, plain)
+    whole = run('enhance', '--no-denoise', '--no-level', path, folder + '/plain.wav').err
+    check('delay: 0.00 ms' in whole, whole)
+    p = run('enhance', path, folder + '/out.wav')
+    check('LUFS' in p.err and 'delay: 10.00 ms' in p.err, p.err)
+    check(read_bytes(folder + '/out.wav') != read_bytes(folder + '/plain.wav'))
+
+
 def read_bytes(path):
     with open(path, 'rb') as f:
         return f.read()
