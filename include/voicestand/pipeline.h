@@ -56,7 +56,7 @@ struct vs_pipeline_config {
     vs_event_fn *on_event; /**< may be NULL */
     void *user;
 
-    vs_stt *engine; /**< instead of `stt`: an open engine; must outlive the pipeline */
+    vs_stt *engine;   /**< instead of `stt`: an open engine; must outlive the pipeline */
     int enhance;      /**< set of enum vs_enhance, for AUDIO events [0 = none] */
     int enhance_text; /**< nonzero: the text engine gets enhanced audio too */
 };
