@@ -75,6 +75,8 @@ static void run_pipeline(const struct vs_vad_ops *vad, const struct vs_capture_o
                                         .vad_ops = vad,
                                         .stt_ops = &fake_stt,
                                         .audio = VS_AUDIO_ALL,
+                                        .enhance = VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL,
+                                        .enhance_text = 1,
                                         .probabilities = 1,
                                         .ring_ms = 60,
                                         .on_event = record_event,
