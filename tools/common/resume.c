@@ -12,7 +12,7 @@
 /* The lines of one input, one behind the other. */
 struct section {
     size_t start, end; /* bytes */
-    size_t job;        /* SIZE_MAX = an input that is not asked for now */
+    size_t job;        /* SIZE_MAX = an input that this run does not ask for */
 };
 
 struct content {
