@@ -20,6 +20,8 @@ def files(root, *endings):
         folders[:] = sorted(f for f in folders if not LEFT_OUT.match(f))
         for name in sorted(names):
             path = os.path.relpath(os.path.join(folder, name), root)
+            if LEFT_OUT.match(name):  # .git is a file in a linked work tree
+                continue
             if not endings or name.endswith(endings):
                 found.append(path)
     return found
