@@ -123,20 +123,78 @@ static void check_kernels(void)
         report("Kernels", name, OK, NULL, "%s", level);
 }
 
+/* "performance 0-5, efficient 6-13" and the like, of what may be used. */
+static void list_kinds(const struct vs_topology *t, char *ret, size_t bytes)
+{
+    size_t used = 0;
+
+    for (int kind = 0; kind < VS_CORE_KIND_COUNT; kind++) {
+        uint64_t cpus[VS_CPU_WORDS] = {0};
+        char list[256];
+        bool any = false;
+
+        for (uint32_t i = 0; i < t->count; i++) {
+            if (t->cpus[i].kind != kind || !t->cpus[i].usable)
+                continue;
+            cpus[t->cpus[i].id / 64] |= (uint64_t)1 << t->cpus[i].id % 64;
+            any = true;
+        }
+        if (!any || vs_cpu_list(cpus, list, sizeof(list)) < 0 || used >= bytes)
+            continue;
+        used += (size_t)snprintf(ret + used, bytes - used, "%s%s %s", used > 0 ? ", " : "",
+                                 vs_core_kind_name(kind), list);
+    }
+}
+
+static void check_placement(const struct vs_topology *t)
+{
+    struct vs_placement p = {.size = sizeof(p)};
+    char roles[400] = "";
+    size_t used = 0;
+
+    if (vs_placement_plan(t, NULL, &p) < 0)
+        return;
+    for (int role = 0; role < VS_ROLE_COUNT; role++) {
+        char list[100];
+
+        if (vs_cpu_list(p.cpus[role], list, sizeof(list)) == 0 && list[0] != '\0')
+            used += (size_t)snprintf(roles + used, sizeof(roles) - used, "%s%s on %s",
+                                     used > 0 ? ", " : "", vs_role_name(role), list);
+    }
+    report("Processor", "placement", OK, NULL, "%s; text engines: %u %s",
+           used > 0 ? roles : "threads run wherever the system likes", p.text_threads,
+           p.text_threads == 1 ? "thread" : "threads");
+}
+
 static void check_cores(void)
 {
-    char p_cores[128], e_cores[128], smt[16] = "";
-    unsigned usable = core_count();
+    static struct vs_topology t = {.size = sizeof(t)};
+    char kinds[400] = "", smt[16] = "";
+    uint32_t usable = 0, cores = 0, nodes = 0;
 
-    if (read_line("/sys/devices/cpu_core/cpus", p_cores, sizeof(p_cores)) &&
-        read_line("/sys/devices/cpu_atom/cpus", e_cores, sizeof(e_cores)))
-        report("Processor", "cores", OK, NULL, "%u usable; performance %s, efficiency %s", usable,
-               p_cores, e_cores);
-    else
-        report("Processor", "cores", OK, NULL, "%u usable, all of one kind", usable);
+    if (vs_topology_read(doctor.env, NULL, &t) < 0) {
+        report("Processor", "cores", WARN, "mount /sys", "%u usable; nothing is told of them",
+               core_count());
+        return;
+    }
+    for (uint32_t i = 0; i < t.count; i++) {
+        usable += t.cpus[i].usable != 0;
+        cores += t.cpus[i].core == t.cpus[i].id;
+        nodes = t.cpus[i].node > nodes ? t.cpus[i].node : nodes;
+    }
+    list_kinds(&t, kinds, sizeof(kinds));
+    report("Processor", "cores", OK, NULL, "%u of %u processors on %u cores usable: %s (by %s)",
+           usable, t.count, cores, kinds, t.reader);
     if (read_line("/sys/devices/system/cpu/smt/active", smt, sizeof(smt)))
         report("Processor", "threads", OK, NULL, "%s",
                smt[0] == '1' ? "two or more on a core" : "one on a core");
+    if (nodes > 0)
+        report("Processor", "memory nodes", OK, NULL, "%u", nodes + 1);
+    if (t.limit_percent > 0)
+        report("Processor", "limit", t.limit_percent < 100 ? WARN : OK,
+               t.limit_percent < 100 ? "give the container or service a whole processor" : NULL,
+               "the control group allows %.2f processors", t.limit_percent / 100.0);
+    check_placement(&t);
 }
 
 static void check_machine(void)

@@ -109,6 +109,7 @@ static int open_pipeline(const struct settings *s)
         config.channels = s->channels;
     }
     config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
+    config.placement = s->placement;
     config.on_event = on_event;
     status = vs_pipeline_create(&config, &p);
     if (status < 0) {

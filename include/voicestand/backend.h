@@ -7,6 +7,7 @@
 
 #include <voicestand/base.h>
 #include <voicestand/pipeline.h>
+#include <voicestand/place.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -152,6 +153,16 @@ struct vs_writer_ops {
     int (*close)(void *state); /**< @return 0, or -errno when the file is not complete */
 };
 
+/** A reader of the machine's processors. It has no state. */
+struct vs_topology_ops {
+    uint32_t abi;
+    const char *name;
+    const char *description;
+    /** Fill `count`, `reader` and all of each processor but `usable`, by rising id. Blocks.
+        @return 0, -ENOENT, -ENOMEM */
+    int (*read)(struct vs_topology *ret);
+};
+
 /** What the entry symbol of a module file points to. NULL where it has none of a kind. */
 struct vs_module {
     uint32_t abi;
@@ -159,6 +170,7 @@ struct vs_module {
     const struct vs_vad_ops *vad;
     const struct vs_stt_ops *stt;
     const struct vs_writer_ops *writer;
+    const struct vs_topology_ops *topology;
 };
 
 /** The entry symbol of a module file `NAME.so`: `const struct vs_module vs_module_entry`. */

@@ -59,6 +59,9 @@ struct vs_pipeline_config {
     vs_stt *engine;   /**< instead of `stt`: an open engine; must outlive the pipeline */
     int enhance;      /**< set of enum vs_enhance, for AUDIO events [0 = none] */
     int enhance_text; /**< nonzero: the text engine gets enhanced audio too */
+
+    const char *placement; /**< where the threads of a started pipeline run: a policy of
+                              vs_placement_plan() [auto; none where the source is not live] */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever

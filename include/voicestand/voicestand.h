@@ -7,6 +7,7 @@
 #include <voicestand/dsp.h>
 #include <voicestand/event.h>
 #include <voicestand/pipeline.h>
+#include <voicestand/place.h>
 #include <voicestand/segment.h>
 #include <voicestand/stats.h>
 #include <voicestand/stream.h>

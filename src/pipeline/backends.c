@@ -37,9 +37,10 @@ static const struct entry entries[] = {
     {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
     {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},
+    {"hwloc", VS__KIND_TOPOLOGY, NULL, "hwloc"},
 };
 
-static const char *const kind_names[] = {"capture", "vad", "stt", "writer"};
+static const char *const kind_names[] = {"capture", "vad", "stt", "writer", "place"};
 
 const char *vs__backend_name(int kind, size_t index)
 {
@@ -93,7 +94,7 @@ static bool find_module(char *path, size_t size, const char *name, const struct 
 
 static const void *table_of(const struct vs_module *m, int kind)
 {
-    const void *tables[] = {m->capture, m->vad, m->stt, m->writer};
+    const void *tables[] = {m->capture, m->vad, m->stt, m->writer, m->topology};
     return tables[kind];
 }
 
@@ -137,8 +138,10 @@ static size_t state_size(int kind, const void *ops)
         return ((const struct vs_vad_ops *)ops)->state_size;
     case VS__KIND_STT:
         return ((const struct vs_stt_ops *)ops)->state_size;
-    default:
+    case VS__KIND_WRITER:
         return ((const struct vs_writer_ops *)ops)->state_size;
+    default:
+        return 0;
     }
 }
 

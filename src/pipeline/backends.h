@@ -7,7 +7,7 @@
 
 #include "base/base.h"
 
-enum vs__kind { VS__KIND_CAPTURE, VS__KIND_VAD, VS__KIND_STT, VS__KIND_WRITER };
+enum vs__kind { VS__KIND_CAPTURE, VS__KIND_VAD, VS__KIND_STT, VS__KIND_WRITER, VS__KIND_TOPOLOGY };
 
 /** A backend that was opened: its table, state, and where its argument begins. */
 struct vs__backend {

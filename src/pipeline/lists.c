@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be opened here. */
+/* What can be opened here, and what it runs on. */
 #include <errno.h>
 #include <string.h>
 
 #include "pipeline/backends.h"
+#include "place/topology.h"
 
 static void visit_nobody(void *user, const struct vs_device *device)
 {
@@ -68,4 +69,31 @@ int vs_backends_list(const struct vs_env *env, const char *stage,
         vs__backend_drop(&b);
     }
     return (int)i;
+}
+
+int vs_topology_read(const struct vs_env *env, const char *root, struct vs_topology *ret)
+{
+    struct vs_env quiet = {.module_dir = env ? env->module_dir : NULL};
+    struct vs__backend b = {0};
+    struct vs_topology *t = vs__alloc(sizeof(*t));
+    int rc = -ENOTSUP;
+
+    if (!t)
+        return -ENOMEM;
+    if (!root)
+        root = "";
+    if (!*root && vs__backend_find(&b, VS__KIND_TOPOLOGY, "hwloc", NULL, &quiet) == 0) {
+        rc = ((const struct vs_topology_ops *)b.ops)->read(t);
+        vs__backend_drop(&b);
+    }
+    if (rc == 0)
+        vs__topology_complete(root, t);
+    else
+        rc = vs__topology_read(root, t);
+    if (rc == 0) {
+        t->size = sizeof(*t);
+        vs__write_sized(ret, t, sizeof(*t));
+    }
+    vs__free(t);
+    return rc;
 }

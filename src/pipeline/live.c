@@ -13,6 +13,19 @@
 /* Blocks of a quarter of a second that on_event may be late by. */
 #define OUTPUT_BLOCKS    32
 #define CAPTURE_PRIORITY 25
+#define TIMER_SLACK_NS   1000
+
+void vs__place_thread(struct vs__live *live, int role)
+{
+    int rc = vs__place_cpus(live->p->placement.cpus[role]);
+
+    if (rc < 0)
+        vs__log(&live->p->env.log, VS_LOG_WARNING, "place", "the %s thread cannot be placed: %s",
+                vs_role_name(role), vs_strerror(rc));
+    /* Waits of these threads end when the audio is there, not at the next gathering of timers. */
+    if (role != VS_ROLE_BACKGROUND && live->p->format.live)
+        vs__place_timer_slack(TIMER_SLACK_NS);
+}
 
 /* the capture thread -------------------------------------------------------------------------- */
 
@@ -70,6 +83,7 @@ static void *capture_body(void *argument)
     struct vs_pipeline *p = live->p;
     size_t step = (size_t)p->format.rate_hz * p->config.latency_ms / 1000;
 
+    vs__place_thread(live, VS_ROLE_CAPTURE);
     if (p->format.live && p->config.realtime >= 0)
         (void)vs__place_realtime(CAPTURE_PRIORITY);
     if (p->format.live)
@@ -224,11 +238,15 @@ int vs__live_start(struct vs_pipeline *p)
     live->p = p;
     p->chain_config.spare_blocks = count_spare_blocks(p);
     p->chain_config.sink = vs__worker_sink(live, p->config.probabilities != 0);
+    struct vs__memory_policy policy;
     int rc = make_lock(live);
+    /* What the worker uses is touched here for the first time, and comes from its node. */
+    vs__place_memory_begin(&policy, p->placement.node);
     if (rc == 0)
         rc = make_queues(live);
     if (rc == 0)
         rc = vs__chain_create(&p->chain_config, &p->chain);
+    vs__place_memory_end(&policy);
     if (rc < 0) {
         vs__live_destroy(live);
         vs__edge_close(&p->edge);

@@ -80,6 +80,8 @@ void *vs__worker_body(void *live);
 void *vs__text_body(void *live);
 void *vs__output_body(void *live);
 
+/** Give the calling thread its processors. Before the thread becomes real-time. */
+void vs__place_thread(struct vs__live *live, int role);
 /** Sink of the worker's chain. */
 struct vs__chain_sink vs__worker_sink(struct vs__live *live, bool probabilities);
 /** Any thread that is not real-time: `text` is copied, NULL for none. */

@@ -79,6 +79,7 @@ void *vs__output_body(void *argument)
     struct vs__live *live = argument;
     struct vs_pipeline *p = live->p;
 
+    vs__place_thread(live, VS_ROLE_BACKGROUND);
     for (;;) {
         uint32_t seen = vs__signal_seen(&live->out);
         if (atomic_load_explicit(&p->aborted, memory_order_acquire))

@@ -200,6 +200,34 @@ static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *gi
     return fill_chain_config(p);
 }
 
+/* Files are read as fast as they can be: their threads stay wherever the system likes, unless the
+   user has a wish. */
+static int find_placement(struct vs_pipeline *p, const char *policy)
+{
+    p->placement = (struct vs_placement){.size = sizeof(p->placement), .node = -1};
+    if (policy ? strcmp(policy, "none") == 0 : !p->format.live)
+        return 0;
+    struct vs_topology *t = vs__alloc(sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    t->size = sizeof(*t);
+    int rc = vs_topology_read(&p->env, NULL, t);
+    if (rc == 0)
+        rc = vs_placement_plan(t, policy, &p->placement);
+    else if (rc != -ENOMEM && !policy)
+        rc = 0; /* a system that tells nothing of its processors places threads itself */
+    if (rc == -EINVAL)
+        vs__log(&p->env.log, VS_LOG_ERROR, "place",
+                "placement \"%s\" is none of auto, none, latency, efficiency, or lists like "
+                "capture=0:worker=1",
+                policy);
+    else if (rc == -ENODEV)
+        vs__log(&p->env.log, VS_LOG_ERROR, "place",
+                "placement \"%s\" names a processor that is not there or may not be used", policy);
+    vs__free(t);
+    return rc;
+}
+
 int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **ret)
 {
     struct vs_pipeline_config own = {.size = sizeof(own)};
@@ -217,10 +245,12 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
     if ((own.env.module_dir && !p->env.module_dir) || (own.env.cpu && !p->env.cpu))
         goto fail;
     p->config = own;
-    p->config.capture = p->config.vad = p->config.stt = NULL;
+    p->config.capture = p->config.vad = p->config.stt = p->config.placement = NULL;
     rc = check_config(p);
     if (rc == 0)
         rc = open_parts(p, &own);
+    if (rc == 0)
+        rc = find_placement(p, own.placement);
     if (rc < 0)
         goto fail;
     p->edge.rate_hz = p->format.rate_hz;

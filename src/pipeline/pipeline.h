@@ -4,6 +4,7 @@
 #define VS_SRC_PIPELINE_PIPELINE_H
 
 #include <voicestand/pipeline.h>
+#include <voicestand/place.h>
 
 #include "base/pool.h"
 #include "pipeline/backends.h"
@@ -39,6 +40,7 @@ struct vs_pipeline {
     struct vs__edge edge;
     struct vs__direct direct; /**< tells the user: from run, or from the output thread */
     struct vs__histogram text;
+    struct vs_placement placement;
     struct vs__live *live; /**< threads, queues: made by start */
     /** When the run began, 0 = not yet. Release: chain and live are there; other threads look at
         them only behind an acquire that sees it. */

@@ -89,6 +89,7 @@ void *vs__text_body(void *argument)
     struct talk t = {live, live->p->engine, live->p->engine_state, 0, {0}};
     struct vs__text_item item;
 
+    vs__place_thread(live, VS_ROLE_BACKGROUND);
     for (;;) {
         uint32_t seen = vs__signal_seen(&live->say);
         bool last = atomic_load_explicit(&live->worker_done, memory_order_acquire);

@@ -308,6 +308,7 @@ void *vs__worker_body(void *argument)
     struct vs__live *live = argument;
     struct vs_pipeline *p = live->p;
 
+    vs__place_thread(live, VS_ROLE_WORKER);
     (void)vs__fp_fast();
     if (p->format.live && p->config.realtime >= 0)
         atomic_store(&live->realtime, vs__place_realtime(WORKER_PRIORITY));

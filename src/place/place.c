@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Real-time scheduling. */
+/* What a thread asks of the system: real-time scheduling, processors, a node for its memory. */
 #include "place/place.h"
 
+#include <errno.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "place/cpus.h"
 
 int vs__place_realtime(int priority)
 {
@@ -18,4 +25,47 @@ int vs__place_realtime(int priority)
     if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0)
         return param.sched_priority;
     return 0;
+}
+
+int vs__place_cpus(const uint64_t *cpus)
+{
+    static const size_t bytes = CPU_ALLOC_SIZE(VS_CPUS_MAX);
+
+    if (vs__cpus_count(cpus) == 0)
+        return 0;
+    cpu_set_t *set = CPU_ALLOC(VS_CPUS_MAX);
+    if (!set)
+        return -ENOMEM;
+    CPU_ZERO_S(bytes, set);
+    for (uint32_t id = 0; id < VS_CPUS_MAX; id++)
+        if (vs__cpus_has(cpus, id))
+            CPU_SET_S(id, bytes, set);
+    int rc = sched_setaffinity(0, bytes, set) < 0 ? -errno : 0;
+    CPU_FREE(set);
+    return rc;
+}
+
+void vs__place_timer_slack(uint64_t ns)
+{
+    (void)prctl(PR_SET_TIMERSLACK, (unsigned long)ns, 0, 0, 0);
+}
+
+/* The C library has no names for these two calls; that of libnuma is not worth a library. */
+void vs__place_memory_begin(struct vs__memory_policy *old, int node)
+{
+    uint64_t nodes[VS__COUNT(old->nodes)] = {0};
+    const unsigned long bits = sizeof(nodes) * 8;
+
+    old->changed = false;
+    if (node < 0 || (unsigned long)node >= bits ||
+        syscall(SYS_get_mempolicy, &old->mode, old->nodes, bits, NULL, 0) < 0)
+        return;
+    nodes[node / 64] = (uint64_t)1 << node % 64;
+    old->changed = syscall(SYS_set_mempolicy, MPOL_PREFERRED, nodes, bits) == 0;
+}
+
+void vs__place_memory_end(const struct vs__memory_policy *old)
+{
+    if (old->changed)
+        (void)syscall(SYS_set_mempolicy, old->mode, old->nodes, sizeof(old->nodes) * 8);
 }

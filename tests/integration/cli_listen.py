@@ -193,6 +193,37 @@ def a_terminal_gets_text_and_a_progress_line(folder):
     check('files' not in run(*more, '-q', *paths).err, 'progress without a terminal')
 
 
+def processors_of(p):
+    """Name of each thread of a process, and the list of its processors."""
+    threads = {}
+    for thread in os.listdir('/proc/%d/task' % p.pid):
+        with open('/proc/%d/task/%s/status' % (p.pid, thread)) as f:
+            status = dict(line.split(':', 1) for line in f if ':' in line)
+        threads[status['Name'].strip()] = status['Cpus_allowed_list'].strip()
+    return threads
+
+
+@case
+def threads_run_where_they_are_put(_):
+    usable = sorted(os.sched_getaffinity(0))
+    first, last = str(usable[0]), str(usable[-1])
+    p = listen(*ALL, '--place', 'capture=%s:worker=%s:background=%s' % (first, last, first))
+    try:
+        p.stdin.write(endless_wav(3))
+        read_line(p)
+        threads = processors_of(p)
+        equal({name: threads[name] for name in ('vs-capture', 'vs-worker', 'vs-output')},
+              {'vs-capture': first, 'vs-worker': last, 'vs-output': first})
+        p.stdin.close()
+        equal(p.wait(10), 0)
+    finally:
+        finish(p)
+    for policy, word in (('fast', 'none of auto'), ('worker=1023', 'not there')):
+        p = run('listen', '--capture', 'null:1', '--place', policy, check_status=None)
+        check(p.returncode != 0 and word in p.err, policy, p.returncode, p.err)
+        equal(p.err.count('\n'), 1, p.err)
+
+
 @case
 def standard_input_as_a_terminal_is_refused(_):
     status, shown = in_terminal(['segment', '-'])

@@ -16,6 +16,7 @@
 
 static const char *const vad_names[] = {"native", "energy", "silero:", "null", "replay:", NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
+static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
 static const char *const cpu_names[] = {"auto", "c", "avx2", "avx512", "neon", NULL};
 /* In the order of enum vs_format. */
 static const char *const sample_names[] = {"f32", "s16", "s24", "s32", NULL};
@@ -109,6 +110,10 @@ static const struct option device[] = {
          .choices = capture_names),
     NUMBER(0, "seconds", "N", seconds, 1, 31536000, "end after N seconds", .none = 0),
     NUMBER(0, "latency-ms", "MS", latency_ms, 2, 100, "period asked of a device [10]", .none = 0),
+    TEXT(0, "place", "POLICY", placement,
+         "processors of the threads: auto, none, latency, efficiency, or lists like "
+         "capture=0:worker=1:background=2-3 [auto]",
+         .choices = place_names),
     NUMBER(0, "ring-ms", "MS", ring_ms, 20, 60000, "how late we may be before audio drops [500]",
            .none = 0),
     {0}};

@@ -22,7 +22,7 @@ struct settings {
     int raw;
     uint32_t rate_hz, channels;
     int sample_format; /* enum vs_format */
-    const char *capture;
+    const char *capture, *placement;
     uint32_t latency_ms, ring_ms, seconds;
     /* output */
     int format; /* enum vs_output_format, -1 = by what standard output is */
