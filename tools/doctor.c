@@ -172,7 +172,7 @@ static void check_cores(void)
     char kinds[400] = "", smt[16] = "";
     uint32_t usable = 0, cores = 0, nodes = 0;
 
-    if (vs_topology_read(doctor.env, NULL, &t) < 0) {
+    if (vs_topology_read(doctor.env, &t) < 0) {
         report("Processor", "cores", WARN, "mount /sys", "%u usable; nothing is told of them",
                core_count());
         return;
@@ -197,6 +197,37 @@ static void check_cores(void)
     check_placement(&t);
 }
 
+/* One sensor: its value, or why there is none. */
+static void report_sensor(const char *name, int status, const char *fix, const char *value)
+{
+    if (status == 0)
+        report("Power", name, OK, NULL, "%s", value);
+    else if (status == -EACCES || status == -EPERM)
+        report("Power", name, WARN, fix, "not permitted");
+    else
+        report("Power", name, OK, NULL, status == -ENOENT ? "absent" : "cannot be read");
+}
+
+static void check_power(void)
+{
+    struct vs_power p = {.size = sizeof(p)};
+    vs_power_meter *m;
+    char value[100];
+
+    if (vs_power_create(doctor.env, &m) < 0)
+        return;
+    vs_power_read(m, &p);
+    vs_power_destroy(m);
+    snprintf(value, sizeof(value), "%.1f degrees Celsius (%s)", (double)p.temperature_c, p.sensor);
+    report_sensor("temperature", p.temperature_status, NULL, value);
+    snprintf(value, sizeof(value), "%llu times since the start", (unsigned long long)p.throttles);
+    report_sensor("throttled", p.throttle_status, NULL, value);
+    report_sensor("energy", p.energy_status,
+                  "as root: chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj", "measured");
+    report_sensor("battery", p.battery_status, NULL,
+                  p.on_battery ? "feeds the machine" : "the mains feed the machine");
+}
+
 static void check_machine(void)
 {
     struct utsname system;
@@ -210,6 +241,7 @@ static void check_machine(void)
     report("Processor", "name", OK, NULL, "%s", cpu);
     check_cores();
     check_kernels();
+    check_power();
 }
 
 static void check_limits(void)

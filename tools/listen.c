@@ -110,6 +110,7 @@ static int open_pipeline(const struct settings *s)
     }
     config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
     config.placement = s->placement;
+    config.save_power = s->power == 1 ? -1 : s->power == 2;
     config.on_event = on_event;
     status = vs_pipeline_create(&config, &p);
     if (status < 0) {

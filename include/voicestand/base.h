@@ -41,6 +41,9 @@ struct vs_env {
     struct vs_log log;
     const char *module_dir; /**< folder of the backend modules; NULL = beside the library */
     const char *cpu;        /**< "auto" (NULL), "c", "avx2", "avx512", "neon": kernels to use */
+    /** Folder that holds the sys/ and proc/ of a machine, to look at instead of this one's; NULL =
+        this machine. For processors and sensors, which a test or a report can so bring along. */
+    const char *system_root;
 };
 
 /** Version of the library that is running, "MAJOR.MINOR.PATCH". Any thread, never blocks;

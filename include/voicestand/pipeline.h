@@ -62,6 +62,10 @@ struct vs_pipeline_config {
 
     const char *placement; /**< where the threads of a started pipeline run: a policy of
                               vs_placement_plan() [auto; none where the source is not live] */
+    int save_power;        /**< of a live source: 0 = while a battery is emptied or the hardware
+                              throttles, negative = never, positive = always. Saving moves the
+                              threads to efficient cores and wakes the worker for 40 ms at a time;
+                              a STATE event says when it begins and ends */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever

@@ -43,12 +43,10 @@ struct vs_topology {
 };
 
 /** Read the processors: by hwloc where its module is installed, else from sysfs.
-    Blocks: reads some files a processor. `env` may be NULL.
-    @param root NULL or "" = this machine as this thread may use it; else a folder that holds a
-    machine's sys/ and proc/, which is read from sysfs' files alone.
+    Blocks: reads some files a processor. `env` may be NULL; its `system_root`, if set, is read from
+    the files alone.
     @return 0; -ENOENT there is no such information; -ENOMEM. Set `ret->size` first. */
-VS_API VS_NODISCARD int vs_topology_read(const struct vs_env *env, const char *root,
-                                         struct vs_topology *ret);
+VS_API VS_NODISCARD int vs_topology_read(const struct vs_env *env, struct vs_topology *ret);
 
 /** Which threads are told apart. */
 enum vs_role {

@@ -8,6 +8,7 @@
 #include <voicestand/event.h>
 #include <voicestand/pipeline.h>
 #include <voicestand/place.h>
+#include <voicestand/power.h>
 #include <voicestand/segment.h>
 #include <voicestand/stats.h>
 #include <voicestand/stream.h>

@@ -24,6 +24,9 @@ struct vs__edge {
     struct vs__ring *data;    /**< interleaved source frames; NULL when used for counting only */
     struct vs__ring *records; /**< struct vs__record */
     struct vs__signal *wake;  /**< the worker's */
+    /** Frames to gather before it is woken; 0 = for any. What came before a silent source's pause
+        may wait for what comes after it. */
+    _Atomic uint32_t gather_frames;
     int64_t begin_ns;
 
     uint64_t expected;            /**< position of the next frame by the source's count */

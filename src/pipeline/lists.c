@@ -71,7 +71,7 @@ int vs_backends_list(const struct vs_env *env, const char *stage,
     return (int)i;
 }
 
-int vs_topology_read(const struct vs_env *env, const char *root, struct vs_topology *ret)
+int vs_topology_read(const struct vs_env *env, struct vs_topology *ret)
 {
     struct vs_env quiet = {.module_dir = env ? env->module_dir : NULL};
     struct vs__backend b = {0};
@@ -80,8 +80,7 @@ int vs_topology_read(const struct vs_env *env, const char *root, struct vs_topol
 
     if (!t)
         return -ENOMEM;
-    if (!root)
-        root = "";
+    const char *root = env && env->system_root ? env->system_root : "";
     if (!*root && vs__backend_find(&b, VS__KIND_TOPOLOGY, "hwloc", NULL, &quiet) == 0) {
         rc = ((const struct vs_topology_ops *)b.ops)->read(t);
         vs__backend_drop(&b);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "place/place.h"
+#include "place/thrift.h"
 
 #define MESSAGES   256
 #define TEXT_ITEMS 1024
@@ -14,10 +15,13 @@
 #define OUTPUT_BLOCKS    32
 #define CAPTURE_PRIORITY 25
 #define TIMER_SLACK_NS   1000
+/* While power is saved, the worker takes this much at a time; how often the sensors are read. */
+#define GATHER_MS 40
+#define LOOK_NS   INT64_C(5000000000)
 
 void vs__place_thread(struct vs__live *live, int role)
 {
-    int rc = vs__place_cpus(live->p->placement.cpus[role]);
+    int rc = vs__place_cpus(NULL, live->p->placement.cpus[role]);
 
     if (rc < 0)
         vs__log(&live->p->env.log, VS_LOG_WARNING, "place", "the %s thread cannot be placed: %s",
@@ -121,6 +125,79 @@ static void on_end(void *user, int status)
     vs__edge_end(&live->p->edge, status);
 }
 
+/* saving power -------------------------------------------------------------------------------- */
+
+static void place_all(struct vs__live *live, const struct vs_placement *placement)
+{
+    const struct vs__thread *threads[] = {&live->capture, &live->worker, &live->text,
+                                          &live->output};
+    static const int roles[] = {VS_ROLE_CAPTURE, VS_ROLE_WORKER, VS_ROLE_BACKGROUND,
+                                VS_ROLE_BACKGROUND};
+
+    for (size_t i = 0; i < VS__COUNT(threads); i++)
+        if (threads[i]->running)
+            (void)vs__place_cpus(threads[i], placement->cpus[roles[i]]);
+}
+
+static void save_power(struct vs__live *live, int reason)
+{
+    static const char *const sentences[] = {
+        [VS__THRIFT_NONE] = "power is no longer saved",
+        [VS__THRIFT_BATTERY] = "power is saved: the machine runs on its battery",
+        [VS__THRIFT_HEAT] = "power is saved: the hardware throttles because of heat",
+        [VS__THRIFT_WISH] = "power is saved, as asked"};
+    struct vs_pipeline *p = live->p;
+    struct vs_event e = vs__event_now(VS_EVENT_STATE);
+    bool saving = reason != VS__THRIFT_NONE;
+
+    atomic_store_explicit(&p->edge.gather_frames,
+                          saving ? (uint32_t)((uint64_t)p->format.rate_hz * GATHER_MS / 1000) : 0,
+                          memory_order_relaxed);
+    place_all(live, saving ? &p->thrifty : &p->usual);
+    vs__note(live, &e, sentences[reason]);
+}
+
+/* Looks at the sensors now and then; nothing of the audio's way runs here. */
+static void *power_body(void *argument)
+{
+    struct vs__live *live = argument;
+    struct vs__thrift thrift = {0};
+
+    vs__place_thread(live, VS_ROLE_BACKGROUND);
+    while (!atomic_load_explicit(&live->power_over, memory_order_acquire)) {
+        uint32_t seen = vs__signal_seen(&live->look);
+        struct vs_power power = {.size = sizeof(power)};
+        vs_power_read(live->meter, &power);
+        if (vs__thrift_step(&thrift, &power, vs__mono_ns()))
+            save_power(live, thrift.reason);
+        (void)vs__signal_wait(&live->look, seen, LOOK_NS);
+    }
+    return NULL;
+}
+
+/* A machine that has neither a battery nor counters of throttling needs no thread for them. */
+static void watch_power(struct vs__live *live)
+{
+    struct vs_pipeline *p = live->p;
+    struct vs_power power = {.size = sizeof(power)};
+
+    if (!p->format.live || p->config.save_power < 0)
+        return;
+    if (p->config.save_power > 0) {
+        save_power(live, VS__THRIFT_WISH);
+        return;
+    }
+    int rc = vs_power_create(&p->env, &live->meter);
+    if (rc == 0) {
+        vs_power_read(live->meter, &power);
+        if (power.battery_status == -ENOENT && power.throttle_status < 0)
+            return;
+        rc = vs__thread_start(&live->power, "vs-power", power_body, live);
+    }
+    if (rc < 0)
+        vs__log(&p->env.log, VS_LOG_WARNING, "place", "power is not watched: %s", vs_strerror(rc));
+}
+
 /* starting and stopping ----------------------------------------------------------------------- */
 
 void vs__stop_source(struct vs__live *live)
@@ -220,8 +297,10 @@ static int start_threads(struct vs__live *live)
         rc = vs__thread_start(&live->output, "vs-output", vs__output_body, live);
     if (rc == 0)
         rc = start_source(live);
-    if (rc == 0)
+    if (rc == 0) {
+        watch_power(live);
         return 0;
+    }
     /* The edge ends without a frame, and those that run come to their end. */
     live->source_stopped = true;
     p->direct.on_event = NULL;
@@ -268,6 +347,9 @@ void vs__live_abort(struct vs__live *live)
 void vs__live_stop(struct vs__live *live)
 {
     vs__stop_source(live);
+    atomic_store_explicit(&live->power_over, true, memory_order_release);
+    vs__signal_raise(&live->look);
+    vs__thread_join(&live->power);
     vs__thread_join(&live->capture);
     vs__thread_join(&live->worker);
     vs__thread_join(&live->text);
@@ -330,5 +412,6 @@ void vs__live_destroy(struct vs__live *live)
     vs__ring_destroy(live->from_text);
     vs__pool_fini(&live->messages);
     vs__pool_fini(&live->spare);
+    vs_power_destroy(live->meter);
     vs__free(live);
 }

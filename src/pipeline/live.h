@@ -15,6 +15,8 @@
 
 #include <pthread.h>
 
+#include <voicestand/power.h>
+
 #include "pipeline/pipeline.h"
 
 /** From the worker to the output thread: a block of the 1 KB pool. */
@@ -44,6 +46,10 @@ struct vs__note {
 struct vs__live {
     struct vs_pipeline *p;
     struct vs__thread capture, worker, text, output;
+    struct vs__thread power; /**< only where there are sensors to look at */
+    vs_power_meter *meter;   /**< the power thread's */
+    struct vs__signal look;  /**< power thread */
+    _Atomic bool power_over;
     struct vs_capture_sink sink; /**< of a source that pushes, until it was stopped */
 
     struct vs__signal work; /**< worker: audio, or something came back */

@@ -10,6 +10,8 @@
 
 #include "capture/capture.h"
 #include "pipeline/enhance.h"
+#include "place/cpus.h"
+#include "place/topology.h"
 #include "stt/stt.h"
 
 /* opening ------------------------------------------------------------------------------------- */
@@ -204,18 +206,25 @@ static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *gi
    user has a wish. */
 static int find_placement(struct vs_pipeline *p, const char *policy)
 {
-    p->placement = (struct vs_placement){.size = sizeof(p->placement), .node = -1};
+    p->placement = p->thrifty = (struct vs_placement){.size = sizeof(p->placement), .node = -1};
     if (policy ? strcmp(policy, "none") == 0 : !p->format.live)
         return 0;
     struct vs_topology *t = vs__alloc(sizeof(*t));
     if (!t)
         return -ENOMEM;
     t->size = sizeof(*t);
-    int rc = vs_topology_read(&p->env, NULL, t);
+    int rc = vs_topology_read(&p->env, t);
     if (rc == 0)
         rc = vs_placement_plan(t, policy, &p->placement);
-    else if (rc != -ENOMEM && !policy)
-        rc = 0; /* a system that tells nothing of its processors places threads itself */
+    if (rc == 0)
+        rc = vs_placement_plan(t, "efficiency", &p->thrifty);
+    /* to go back from there, also threads that nobody placed need a place */
+    p->usual = p->placement;
+    for (int role = 0; role < VS_ROLE_COUNT; role++)
+        if (vs__cpus_count(p->usual.cpus[role]) == 0)
+            vs__topology_usable(t, p->usual.cpus[role]);
+        else if (rc != -ENOMEM && !policy)
+            rc = 0; /* a system that tells nothing of its processors places threads itself */
     if (rc == -EINVAL)
         vs__log(&p->env.log, VS_LOG_ERROR, "place",
                 "placement \"%s\" is none of auto, none, latency, efficiency, or lists like "
@@ -242,7 +251,9 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
     p->env.log = own.env.log;
     p->env.module_dir = vs__strdup(own.env.module_dir);
     p->env.cpu = vs__strdup(own.env.cpu);
-    if ((own.env.module_dir && !p->env.module_dir) || (own.env.cpu && !p->env.cpu))
+    p->env.system_root = vs__strdup(own.env.system_root);
+    if ((own.env.module_dir && !p->env.module_dir) || (own.env.cpu && !p->env.cpu) ||
+        (own.env.system_root && !p->env.system_root))
         goto fail;
     p->config = own;
     p->config.capture = p->config.vad = p->config.stt = p->config.placement = NULL;
@@ -288,6 +299,7 @@ void vs_pipeline_destroy(vs_pipeline *p)
     vs__edge_close(&p->edge);
     vs__free((void *)(uintptr_t)p->env.module_dir);
     vs__free((void *)(uintptr_t)p->env.cpu);
+    vs__free((void *)(uintptr_t)p->env.system_root);
     vs__free(p);
 }
 

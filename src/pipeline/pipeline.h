@@ -40,8 +40,8 @@ struct vs_pipeline {
     struct vs__edge edge;
     struct vs__direct direct; /**< tells the user: from run, or from the output thread */
     struct vs__histogram text;
-    struct vs_placement placement;
-    struct vs__live *live; /**< threads, queues: made by start */
+    struct vs_placement placement, usual, thrifty; /**< as begun, back to it, to save power */
+    struct vs__live *live;                         /**< threads, queues: made by start */
     /** When the run began, 0 = not yet. Release: chain and live are there; other threads look at
         them only behind an acquire that sees it. */
     _Atomic int64_t begin_ns;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/mempolicy.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,7 +28,7 @@ int vs__place_realtime(int priority)
     return 0;
 }
 
-int vs__place_cpus(const uint64_t *cpus)
+int vs__place_cpus(const struct vs__thread *thread, const uint64_t *cpus)
 {
     static const size_t bytes = CPU_ALLOC_SIZE(VS_CPUS_MAX);
 
@@ -40,9 +41,10 @@ int vs__place_cpus(const uint64_t *cpus)
     for (uint32_t id = 0; id < VS_CPUS_MAX; id++)
         if (vs__cpus_has(cpus, id))
             CPU_SET_S(id, bytes, set);
-    int rc = sched_setaffinity(0, bytes, set) < 0 ? -errno : 0;
+    int rc =
+        pthread_setaffinity_np(thread ? (pthread_t)thread->handle : pthread_self(), bytes, set);
     CPU_FREE(set);
-    return rc;
+    return -rc;
 }
 
 void vs__place_timer_slack(uint64_t ns)

@@ -11,9 +11,9 @@
     child of the process does not inherit it. @return the priority in force, or 0 for none. */
 int vs__place_realtime(int priority);
 
-/** Keep the calling thread on a set of processors; the empty set leaves it where it is.
-    @return 0, or -errno where the system refuses. */
-int vs__place_cpus(const uint64_t *cpus);
+/** Keep a thread on a set of processors; the empty set leaves it where it is.
+    @param thread a running one, NULL = the caller. @return 0, or -errno where the system refuses. */
+int vs__place_cpus(const struct vs__thread *thread, const uint64_t *cpus);
 
 /** Let the kernel end the waits of the calling thread `ns` late at most, to gather wake-ups. */
 void vs__place_timer_slack(uint64_t ns);

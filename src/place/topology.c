@@ -6,40 +6,18 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "place/cpus.h"
+#include "place/files.h"
 
-#define LINE 4096
+enum { LINE = 4096 };
+
 /* A core of less than this share of the fastest one's capacity is an efficient one. */
 #define EFFICIENT_PERCENT 70
-
-/* First line of a file below `root`. @return whether there is one. */
-__attribute__((format(printf, 3, 4))) static bool read_line(const char *root, char *ret,
-                                                            const char *format, ...)
-{
-    char path[LINE];
-    va_list list;
-
-    int n = snprintf(path, sizeof(path), "%s/", root);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return false;
-    va_start(list, format);
-    int m = vsnprintf(path + n, sizeof(path) - (size_t)n, format, list);
-    va_end(list);
-    if (m < 0 || (size_t)(n + m) >= sizeof(path))
-        return false;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return false;
-    bool there = fgets(ret, LINE, file) != NULL;
-    fclose(file);
-    return there;
-}
 
 /* Lowest processor of a list in a file of processor `id`, or `id` where there is none. */
 static uint32_t read_first(const char *root, uint32_t id, const char *file)
@@ -47,7 +25,7 @@ static uint32_t read_first(const char *root, uint32_t id, const char *file)
     uint64_t cpus[VS_CPU_WORDS];
     char line[LINE];
 
-    if (!read_line(root, line, "sys/devices/system/cpu/cpu%u/%s", id, file) ||
+    if (vs__read_line(root, line, sizeof(line), "sys/devices/system/cpu/cpu%u/%s", id, file) < 0 ||
         vs__cpus_parse(line, NULL, cpus) < 0 || vs__cpus_first(cpus) == VS_CPUS_MAX)
         return id;
     return vs__cpus_first(cpus);
@@ -60,7 +38,8 @@ static int find_last_cache(const char *root, uint32_t id, char *ret, size_t byte
     int most = 0;
 
     for (int i = 0; i < 16; i++) {
-        if (!read_line(root, line, "sys/devices/system/cpu/cpu%u/cache/index%d/level", id, i))
+        if (vs__read_line(root, line, sizeof(line),
+                          "sys/devices/system/cpu/cpu%u/cache/index%d/level", id, i) < 0)
             break;
         int level = atoi(line);
         if (level > most) {
@@ -76,12 +55,13 @@ static void read_nodes(const char *root, struct vs_topology *t)
     uint64_t nodes[VS_CPU_WORDS], cpus[VS_CPU_WORDS];
     char line[LINE];
 
-    if (!read_line(root, line, "sys/devices/system/node/online") ||
+    if (vs__read_line(root, line, sizeof(line), "sys/devices/system/node/online") < 0 ||
         vs__cpus_parse(line, NULL, nodes) < 0)
         return;
     for (uint32_t node = 0; node < VS_CPUS_MAX; node++) {
         if (!vs__cpus_has(nodes, node) ||
-            !read_line(root, line, "sys/devices/system/node/node%u/cpulist", node) ||
+            vs__read_line(root, line, sizeof(line), "sys/devices/system/node/node%u/cpulist",
+                          node) < 0 ||
             vs__cpus_parse(line, NULL, cpus) < 0)
             continue;
         for (uint32_t i = 0; i < t->count; i++)
@@ -99,7 +79,8 @@ static bool mark_kind(const char *root, struct vs_topology *t, const char *unit,
     char line[LINE];
     bool found = false;
 
-    if (!read_line(root, line, "sys/devices/%s/cpus", unit) || vs__cpus_parse(line, NULL, cpus) < 0)
+    if (vs__read_line(root, line, sizeof(line), "sys/devices/%s/cpus", unit) < 0 ||
+        vs__cpus_parse(line, NULL, cpus) < 0)
         return false;
     for (uint32_t i = 0; i < t->count; i++) {
         if (!vs__cpus_has(cpus, t->cpus[i].id))
@@ -133,7 +114,8 @@ static void read_capacities(const char *root, struct vs_topology *t)
     char line[LINE];
 
     for (uint32_t i = 0; i < t->count; i++) {
-        if (!read_line(root, line, "sys/devices/system/cpu/cpu%u/cpu_capacity", t->cpus[i].id))
+        if (vs__read_line(root, line, sizeof(line), "sys/devices/system/cpu/cpu%u/cpu_capacity",
+                          t->cpus[i].id) < 0)
             return;
         capacity[i] = atol(line);
         most = VS__MAX(most, capacity[i]);
@@ -209,12 +191,13 @@ static uint32_t read_limit(const char *root)
     char line[LINE], group[LINE];
     double least = 0;
 
-    if (!read_line(root, group, "proc/self/cgroup") || strncmp(group, "0::/", 4) != 0)
+    if (vs__read_line(root, group, sizeof(group), "proc/self/cgroup") < 0 ||
+        strncmp(group, "0::/", 4) != 0)
         return 0;
     group[strcspn(group, "\n")] = 0;
     for (;;) {
         double quota, period;
-        if (read_line(root, line, "sys/fs/cgroup%s/cpu.max", group + 3) &&
+        if (vs__read_line(root, line, sizeof(line), "sys/fs/cgroup%s/cpu.max", group + 3) == 0 &&
             sscanf(line, "%lf %lf", &quota, &period) == 2 && quota > 0 && period > 0 &&
             (least == 0 || quota / period < least))
             least = quota / period;
@@ -238,7 +221,7 @@ int vs__topology_read(const char *root, struct vs_topology *ret)
     uint64_t online[VS_CPU_WORDS];
     char line[LINE], file[64] = "";
 
-    if (!read_line(root, line, "sys/devices/system/cpu/online") ||
+    if (vs__read_line(root, line, sizeof(line), "sys/devices/system/cpu/online") < 0 ||
         vs__cpus_parse(line, NULL, online) < 0 || vs__cpus_count(online) == 0)
         return -ENOENT;
     ret->count = 0;
@@ -254,4 +237,11 @@ int vs__topology_read(const char *root, struct vs_topology *ret)
     read_nodes(root, ret);
     vs__topology_complete(root, ret);
     return 0;
+}
+
+void vs__topology_usable(const struct vs_topology *t, uint64_t *ret)
+{
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->cpus[i].usable)
+            vs__cpus_add(ret, t->cpus[i].id);
 }

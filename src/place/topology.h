@@ -11,4 +11,7 @@ int vs__topology_read(const char *root, struct vs_topology *ret);
     group, and the kinds of cores that the kernel has names for. */
 void vs__topology_complete(const char *root, struct vs_topology *ret);
 
+/** The processors that may be used. */
+void vs__topology_usable(const struct vs_topology *t, uint64_t *ret);
+
 #endif

@@ -3,15 +3,12 @@
    The trees are written here: which files a kernel has for such a machine, and what is in them. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <ftw.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <voicestand/backend.h>
@@ -19,52 +16,9 @@
 #include "place/cpus.h"
 #include "place/place.h"
 #include "place/topology.h"
+#include "tree.h"
 
-/* trees --------------------------------------------------------------------------------------- */
-
-static char root[64];
-
-static int begin_tree(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/voicestand-place-XXXXXX");
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
-{
-    (void)s;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static int end_tree(void **state)
-{
-    (void)state;
-    return nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Write a file below the root, with its folders. */
-__attribute__((format(printf, 2, 3))) static void put(const char *text, const char *format, ...)
-{
-    char path[400];
-    va_list list;
-    int n = snprintf(path, sizeof(path), "%s/", root);
-
-    va_start(list, format);
-    vsnprintf(path + n, sizeof(path) - (size_t)n, format, list);
-    va_end(list);
-    for (char *slash = strchr(path + n, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        (void)mkdir(path, 0755);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fprintf(file, "%s\n", text);
-    fclose(file);
-}
+/* machines ------------------------------------------------------------------------------------ */
 
 /* A list of processors below 32 as the masks that the kernel writes beside it. */
 __attribute__((format(printf, 2, 3))) static void put_mask(const char *list, const char *format,
@@ -79,7 +33,7 @@ __attribute__((format(printf, 2, 3))) static void put_mask(const char *list, con
     va_end(arguments);
     assert_int_equal(vs__cpus_parse(list, NULL, cpus), 0);
     snprintf(mask, sizeof(mask), "%08x", (unsigned)cpus[0]);
-    put(mask, "%s", path);
+    tree_put(mask, "%s", path);
 }
 
 /* A run of processors: their siblings are `threads` in a row, their last cache has `level`. */
@@ -90,35 +44,35 @@ static void put_cpus(int first, int last, int threads, const char *package, int 
         int core = first + (id - first) / threads * threads;
         char list[32], number[8];
         snprintf(list, sizeof(list), threads > 1 ? "%d-%d" : "%d", core, core + threads - 1);
-        put(list, "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", id);
+        tree_put(list, "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", id);
         put_mask(list, "sys/devices/system/cpu/cpu%d/topology/thread_siblings", id);
         put_mask(package, "sys/devices/system/cpu/cpu%d/topology/core_siblings", id);
         snprintf(number, sizeof(number), "%d", core);
-        put(number, "sys/devices/system/cpu/cpu%d/topology/core_id", id);
-        put(package[0] == '0' ? "0" : "1",
-            "sys/devices/system/cpu/cpu%d/topology/physical_package_id", id);
+        tree_put(number, "sys/devices/system/cpu/cpu%d/topology/core_id", id);
+        tree_put(package[0] == '0' ? "0" : "1",
+                 "sys/devices/system/cpu/cpu%d/topology/physical_package_id", id);
         for (int index = 0; index < level; index++) {
             snprintf(number, sizeof(number), "%d", index + 1);
-            put(number, "sys/devices/system/cpu/cpu%d/cache/index%d/level", id, index);
-            put(index + 1 == level ? sharing : list,
-                "sys/devices/system/cpu/cpu%d/cache/index%d/shared_cpu_list", id, index);
+            tree_put(number, "sys/devices/system/cpu/cpu%d/cache/index%d/level", id, index);
+            tree_put(index + 1 == level ? sharing : list,
+                     "sys/devices/system/cpu/cpu%d/cache/index%d/shared_cpu_list", id, index);
             put_mask(index + 1 == level ? sharing : list,
                      "sys/devices/system/cpu/cpu%d/cache/index%d/shared_cpu_map", id, index);
-            put("Unified", "sys/devices/system/cpu/cpu%d/cache/index%d/type", id, index);
+            tree_put("Unified", "sys/devices/system/cpu/cpu%d/cache/index%d/type", id, index);
         }
     }
 }
 
 static void put_node(int node, const char *list)
 {
-    put(list, "sys/devices/system/node/node%d/cpulist", node);
+    tree_put(list, "sys/devices/system/node/node%d/cpulist", node);
     put_mask(list, "sys/devices/system/node/node%d/cpumap", node);
 }
 
 static void put_online(const char *list)
 {
-    put(list, "sys/devices/system/cpu/online");
-    put("0", "sys/devices/system/node/online");
+    tree_put(list, "sys/devices/system/cpu/online");
+    tree_put("0", "sys/devices/system/node/online");
     put_node(0, list);
 }
 
@@ -130,12 +84,12 @@ static void put_meteor_lake(void)
     put_cpus(12, 19, 1, "0-21", 3, "0-19");
     put_cpus(20, 21, 1, "0-21", 2, "20-21");
     for (int id = 0; id < 22; id++)
-        put(id < 12   ? "1400000"
-            : id < 20 ? "900000"
-                      : "700000",
-            "sys/devices/system/cpu/cpu%d/cpufreq/base_frequency", id);
-    put("0-11", "sys/devices/cpu_core/cpus");
-    put("12-21", "sys/devices/cpu_atom/cpus");
+        tree_put(id < 12   ? "1400000"
+                 : id < 20 ? "900000"
+                           : "700000",
+                 "sys/devices/system/cpu/cpu%d/cpufreq/base_frequency", id);
+    tree_put("0-11", "sys/devices/cpu_core/cpus");
+    tree_put("12-21", "sys/devices/cpu_atom/cpus");
 }
 
 static void put_laptop(void)
@@ -146,10 +100,10 @@ static void put_laptop(void)
 
 static void put_two_sockets(void)
 {
-    put("0-31", "sys/devices/system/cpu/online");
+    tree_put("0-31", "sys/devices/system/cpu/online");
     put_cpus(0, 15, 2, "0-15", 3, "0-15");
     put_cpus(16, 31, 2, "16-31", 3, "16-31");
-    put("0-1", "sys/devices/system/node/online");
+    tree_put("0-1", "sys/devices/system/node/online");
     put_node(0, "0-15");
     put_node(1, "16-31");
 }
@@ -159,7 +113,7 @@ static void put_big_little(void)
     put_online("0-7");
     put_cpus(0, 7, 1, "0-7", 2, "0-7");
     for (int id = 0; id < 8; id++)
-        put(id < 4 ? "406" : "1024", "sys/devices/system/cpu/cpu%d/cpu_capacity", id);
+        tree_put(id < 4 ? "406" : "1024", "sys/devices/system/cpu/cpu%d/cpu_capacity", id);
 }
 
 static void put_small_machine(void)
@@ -172,7 +126,7 @@ static struct vs_topology *read_tree(void)
 {
     static struct vs_topology t;
     t = (struct vs_topology){.size = sizeof(t)};
-    assert_int_equal(vs__topology_read(root, &t), 0);
+    assert_int_equal(vs__topology_read(tree_root, &t), 0);
     return &t;
 }
 
@@ -255,7 +209,7 @@ static void the_kernels_own_name_for_low_power_cores_counts(void **state)
 {
     (void)state;
     put_meteor_lake();
-    put("18-21", "sys/devices/cpu_lowpower/cpus");
+    tree_put("18-21", "sys/devices/cpu_lowpower/cpus");
     struct vs_topology *t = read_tree();
     assert_string_equal(list_kind(t, VS_CORE_EFFICIENT), "12-17");
     assert_string_equal(list_kind(t, VS_CORE_LOW_POWER), "18-21");
@@ -281,7 +235,7 @@ static void a_server_keeps_to_one_node(void **state)
     assert_int_equal(t->cpus[20].node, 1);
     struct vs_placement p = expect_plan(t, NULL, "0,2,4,6,8,10,12,14", "0,2,4,6,8,10,12,14", "");
     assert_int_equal(p.node, 0);
-    put("Name: x\nCpus_allowed_list:\t14-31", "proc/self/status");
+    tree_put("Name: x\nCpus_allowed_list:\t14-31", "proc/self/status");
     t = read_tree();
     p = expect_plan(t, NULL, "16,18,20,22,24,26,28,30", "16,18,20,22,24,26,28,30", "");
     assert_int_equal(p.node, 1);
@@ -314,10 +268,10 @@ static void limits_of_containers_are_kept(void **state)
 {
     (void)state;
     put_meteor_lake();
-    put("Cpus_allowed_list:\t4-5,14", "proc/self/status");
-    put("0::/user.slice/box", "proc/self/cgroup");
-    put("max 100000", "sys/fs/cgroup/user.slice/box/cpu.max");
-    put("250000 100000", "sys/fs/cgroup/user.slice/cpu.max");
+    tree_put("Cpus_allowed_list:\t4-5,14", "proc/self/status");
+    tree_put("0::/user.slice/box", "proc/self/cgroup");
+    tree_put("max 100000", "sys/fs/cgroup/user.slice/box/cpu.max");
+    tree_put("250000 100000", "sys/fs/cgroup/user.slice/cpu.max");
     struct vs_topology *t = read_tree();
     assert_int_equal(t->limit_percent, 250);
     struct vs_placement p = expect_plan(t, NULL, "4", "4", "14");
@@ -326,10 +280,10 @@ static void limits_of_containers_are_kept(void **state)
     expect_plan(t, "latency", "4", "4", "14");
     assert_int_equal(vs_placement_plan(t, "worker=6", &p), -ENODEV);
     /* only the second thread of a core may be used: it leads its core */
-    put("Cpus_allowed_list:\t5,7,14", "proc/self/status");
+    tree_put("Cpus_allowed_list:\t5,7,14", "proc/self/status");
     expect_plan(read_tree(), NULL, "5,7", "5,7", "14");
     /* efficient cores alone */
-    put("Cpus_allowed_list:\t14-16", "proc/self/status");
+    tree_put("Cpus_allowed_list:\t14-16", "proc/self/status");
     p = expect_plan(read_tree(), NULL, "", "", "");
     assert_int_equal(p.text_threads, 2);
 }
@@ -366,12 +320,12 @@ static void what_is_no_machine_is_said(void **state)
     static struct vs_topology t = {.size = sizeof(t)};
 
     (void)state;
-    assert_int_equal(vs__topology_read(root, &t), -ENOENT);
-    put("nonsense", "sys/devices/system/cpu/online");
-    assert_int_equal(vs__topology_read(root, &t), -ENOENT);
-    put("0-1", "sys/devices/system/cpu/online");
+    assert_int_equal(vs__topology_read(tree_root, &t), -ENOENT);
+    tree_put("nonsense", "sys/devices/system/cpu/online");
+    assert_int_equal(vs__topology_read(tree_root, &t), -ENOENT);
+    tree_put("0-1", "sys/devices/system/cpu/online");
     /* the rest may be missing: all of one kind, each a core */
-    assert_int_equal(vs__topology_read(root, &t), 0);
+    assert_int_equal(vs__topology_read(tree_root, &t), 0);
     assert_int_equal(t.cpus[1].core, 1);
 }
 
@@ -383,7 +337,7 @@ static void both_readers_agree_here(void **state)
     struct vs_env env = {.module_dir = modules};
 
     (void)state;
-    assert_int_equal(vs_topology_read(&env, NULL, &a), 0);
+    assert_int_equal(vs_topology_read(&env, &a), 0);
     assert_int_equal(vs__topology_read("", &b), 0);
     if (strcmp(a.reader, "hwloc") != 0) {
         print_message("skipped: the hwloc module is not built here\n");
@@ -413,9 +367,9 @@ static void both_readers_agree_on_trees(void **state)
     }
     const struct vs_module *entry = dlsym(module, VS_MODULE_ENTRY);
     for (size_t m = 0; m < VS__COUNT(machines); m++) {
-        assert_int_equal(begin_tree(NULL), 0);
+        assert_int_equal(tree_begin(NULL), 0);
         machines[m]();
-        setenv("HWLOC_FSROOT", root, 1);
+        setenv("HWLOC_FSROOT", tree_root, 1);
         setenv("HWLOC_THISSYSTEM", "0", 1);
         setenv("HWLOC_COMPONENTS", "linux,stop", 1); /* not the processor that runs the test */
         assert_int_equal(entry->topology->read(&a), 0);
@@ -428,7 +382,7 @@ static void both_readers_agree_on_trees(void **state)
             got.usable = want.usable;
             assert_memory_equal(&got, &want, sizeof(got));
         }
-        assert_int_equal(end_tree(NULL), 0);
+        assert_int_equal(tree_end(NULL), 0);
     }
     unsetenv("HWLOC_FSROOT");
     unsetenv("HWLOC_THISSYSTEM");
@@ -445,12 +399,12 @@ static void a_thread_stays_where_it_is_put(void **state)
     (void)state;
     assert_int_equal(vs__topology_read("", &t), 0);
     assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
-    assert_int_equal(vs__place_cpus(cpus), 0); /* none: nothing changes */
+    assert_int_equal(vs__place_cpus(NULL, cpus), 0); /* none: nothing changes */
     uint32_t id = 0;
     while (id < t.count && !t.cpus[id].usable)
         id++;
     vs__cpus_add(cpus, t.cpus[id].id);
-    assert_int_equal(vs__place_cpus(cpus), 0);
+    assert_int_equal(vs__place_cpus(NULL, cpus), 0);
     assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
     assert_int_equal(CPU_COUNT(&after), 1);
     assert_true(CPU_ISSET(t.cpus[id].id, &after));
@@ -459,12 +413,12 @@ static void a_thread_stays_where_it_is_put(void **state)
     /* a processor that no machine of today has */
     memset(cpus, 0, sizeof(cpus));
     vs__cpus_add(cpus, VS_CPUS_MAX - 1);
-    assert_int_equal(vs__place_cpus(cpus), -EINVAL);
+    assert_int_equal(vs__place_cpus(NULL, cpus), -EINVAL);
 }
 
 int main(void)
 {
-#define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, begin_tree, end_tree)
+#define TREE_TEST(f) cmocka_unit_test_setup_teardown(f, tree_begin, tree_end)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_are_read_and_written),
         TREE_TEST(hybrid_cores_are_told_apart),

@@ -16,6 +16,7 @@
 
 static const char *const vad_names[] = {"native", "energy", "silero:", "null", "replay:", NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
+static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
 static const char *const cpu_names[] = {"auto", "c", "avx2", "avx512", "neon", NULL};
 /* In the order of enum vs_format. */
@@ -114,6 +115,8 @@ static const struct option device[] = {
          "processors of the threads: auto, none, latency, efficiency, or lists like "
          "capture=0:worker=1:background=2-3 [auto]",
          .choices = place_names),
+    CHOICE(0, "power", "WHEN", power, power_names,
+           "save power: auto (on battery or when throttled), full (never), save (always) [auto]"),
     NUMBER(0, "ring-ms", "MS", ring_ms, 20, 60000, "how late we may be before audio drops [500]",
            .none = 0),
     {0}};

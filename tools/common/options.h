@@ -23,6 +23,7 @@ struct settings {
     uint32_t rate_hz, channels;
     int sample_format; /* enum vs_format */
     const char *capture, *placement;
+    int power; /* 0 auto, 1 full, 2 save */
     uint32_t latency_ms, ring_ms, seconds;
     /* output */
     int format; /* enum vs_output_format, -1 = by what standard output is */
