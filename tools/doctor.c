@@ -14,6 +14,9 @@
 #include "common/common.h"
 #include "output/output.h"
 
+/* That of the thread that works on live audio. */
+#define REALTIME_PRIORITY 20
+
 enum verdict { OK, WARN, MISSING };
 
 static const char *const verdict_names[] = {"ok", "warn", "missing"};
@@ -248,16 +251,18 @@ static void check_limits(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_RTPRIO, &limit) == 0) {
-        if (limit.rlim_cur > 0 || geteuid() == 0)
-            report("Limits", "real time", OK, NULL, "priority up to %llu",
-                   limit.rlim_cur > 0 ? (unsigned long long)limit.rlim_cur : 99ULL);
-        else
-            report("Limits", "real time", WARN,
-                   "add '@audio - rtprio 95' to /etc/security/limits.d/audio.conf, yourself to the "
-                   "group audio, and log in again",
-                   "no real-time priority is allowed; under load audio may come late");
-    }
+    const char *way;
+    int priority = vs_realtime_try(doctor.env, REALTIME_PRIORITY, &way);
+
+    if (priority > 0)
+        report("Limits", "real time", OK, NULL, "priority %d is granted, by %s", priority,
+               strcmp(way, "limit") == 0 ? "the limit of this user" : way);
+    else
+        report("Limits", "real time", WARN,
+               "apt install rtkit and log in again; or add '@audio - rtprio 95' to "
+               "/etc/security/limits.d/audio.conf and yourself to the group audio",
+               "neither the limit of this user, the portal nor rtkit grants a priority; under load "
+               "audio may come late");
     if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
         unsigned long long kb = limit.rlim_cur / 1024;
 

@@ -163,6 +163,17 @@ struct vs_topology_ops {
     int (*read)(struct vs_topology *ret);
 };
 
+/** Somebody who gives real-time priority to threads that may not take it. It has no state. */
+struct vs_realtime_ops {
+    uint32_t abi;
+    const char *name;
+    const char *description;
+    /** Ask for the calling thread. Blocks for a second at most.
+        @param ret_way set on success: who granted it; static string.
+        @return the priority in force, at most the one asked for, or -errno. */
+    int (*ask)(int priority, const char **ret_way);
+};
+
 /** What the entry symbol of a module file points to. NULL where it has none of a kind. */
 struct vs_module {
     uint32_t abi;
@@ -171,6 +182,7 @@ struct vs_module {
     const struct vs_stt_ops *stt;
     const struct vs_writer_ops *writer;
     const struct vs_topology_ops *topology;
+    const struct vs_realtime_ops *realtime;
 };
 
 /** The entry symbol of a module file `NAME.so`: `const struct vs_module vs_module_entry`. */

@@ -48,6 +48,15 @@ struct vs_topology {
     @return 0; -ENOENT there is no such information; -ENOMEM. Set `ret->size` first. */
 VS_API VS_NODISCARD int vs_topology_read(const struct vs_env *env, struct vs_topology *ret);
 
+/** Try whether a thread would get real-time priority here, on one made for it, in the order in which
+    a pipeline asks: the process' own right (RLIMIT_RTPRIO), the desktop's portal, RealtimeKit. The
+    latter two need, and so leave behind, a limit on the time that a real-time thread of this
+    process may run without a pause (RLIMIT_RTTIME). Blocks for a second at most.
+    @param priority 1..99. @param ret_way "limit", "portal", "rtkit" or "none"; static string.
+    @return the priority granted, 0 = none, or -errno when no thread could be made. */
+VS_API VS_NODISCARD int vs_realtime_try(const struct vs_env *env, int priority,
+                                        const char **ret_way);
+
 /** Which threads are told apart. */
 enum vs_role {
     VS_ROLE_CAPTURE,

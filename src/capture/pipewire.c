@@ -442,6 +442,7 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
     struct pipewire_source *s = state;
     int status;
     s->env = params->env;
+    s->server.listens = true;
     s->server.on_broken = on_broken;
     s->server.user = s;
     s->backoff_ms = BACKOFF_MIN;

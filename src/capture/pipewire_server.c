@@ -81,10 +81,11 @@ int vs__pw_start(struct vs__pw_server *s)
 static struct pw_context *make_context(struct vs__pw_server *s)
 {
     struct pw_loop *loop = pw_thread_loop_get_loop(s->loop);
-    /* the configuration in which the audio thread asks for real-time priority; newer versions
-       have only one */
+    /* the configuration in which the audio thread asks for real-time priority, which takes as long
+       as those who are asked let it; newer versions have only one */
+    const char *name = s->listens ? "client-rt.conf" : "client.conf";
     struct pw_context *context =
-        pw_context_new(loop, pw_properties_new(PW_KEY_CONFIG_NAME, "client-rt.conf", NULL), 0);
+        pw_context_new(loop, pw_properties_new(PW_KEY_CONFIG_NAME, name, NULL), 0);
     return context ? context : pw_context_new(loop, NULL, 0);
 }
 

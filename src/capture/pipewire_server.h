@@ -20,6 +20,7 @@ struct vs__pw_node {
 };
 
 struct vs__pw_server {
+    bool listens;                /* has an audio thread; false = only looks at what is there */
     struct pw_thread_loop *loop; /* its thread runs all callbacks but the audio */
     struct pw_context *context;  /* owns the thread of the audio */
     struct pw_core *core;

@@ -11,6 +11,7 @@
 #include <voicestand/dsp.h>
 
 #include "capture/capture.h"
+#include "place/place.h"
 #include "stt/stt.h"
 #include "vad/vad.h"
 
@@ -38,9 +39,10 @@ static const struct entry entries[] = {
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
     {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},
     {"hwloc", VS__KIND_TOPOLOGY, NULL, "hwloc"},
+    {"rtkit", VS__KIND_REALTIME, NULL, "rtkit"},
 };
 
-static const char *const kind_names[] = {"capture", "vad", "stt", "writer", "place"};
+static const char *const kind_names[] = {"capture", "vad", "stt", "writer", "place", "place"};
 
 const char *vs__backend_name(int kind, size_t index)
 {
@@ -94,7 +96,7 @@ static bool find_module(char *path, size_t size, const char *name, const struct 
 
 static const void *table_of(const struct vs_module *m, int kind)
 {
-    const void *tables[] = {m->capture, m->vad, m->stt, m->writer, m->topology};
+    const void *tables[] = {m->capture, m->vad, m->stt, m->writer, m->topology, m->realtime};
     return tables[kind];
 }
 
@@ -200,6 +202,23 @@ void vs__backend_drop(struct vs__backend *b)
     if (b->module)
         dlclose(b->module);
     *b = (struct vs__backend){0};
+}
+
+int vs__realtime_ask(const struct vs_env *env, int priority, const char **ret_way)
+{
+    struct vs_env quiet = {.module_dir = env->module_dir};
+    struct vs__backend b = {0};
+
+    *ret_way = "limit";
+    int granted = vs__place_realtime(priority);
+    if (granted == 0 && vs__backend_find(&b, VS__KIND_REALTIME, "rtkit", NULL, &quiet) == 0) {
+        granted = ((const struct vs_realtime_ops *)b.ops)->ask(priority, ret_way);
+        vs__backend_drop(&b);
+    }
+    if (granted > 0)
+        return granted;
+    *ret_way = "none";
+    return 0;
 }
 
 int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,

@@ -7,7 +7,14 @@
 
 #include "base/base.h"
 
-enum vs__kind { VS__KIND_CAPTURE, VS__KIND_VAD, VS__KIND_STT, VS__KIND_WRITER, VS__KIND_TOPOLOGY };
+enum vs__kind {
+    VS__KIND_CAPTURE,
+    VS__KIND_VAD,
+    VS__KIND_STT,
+    VS__KIND_WRITER,
+    VS__KIND_TOPOLOGY,
+    VS__KIND_REALTIME
+};
 
 /** A backend that was opened: its table, state, and where its argument begins. */
 struct vs__backend {
@@ -29,6 +36,10 @@ void vs__backend_drop(struct vs__backend *b);
 /** Check and resolve the detector and its shape. */
 int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
                  const struct vs_env *env, struct vs_vad_shape *ret);
+/** Real-time priority for the calling thread, which is not real-time yet: its own right to it,
+    else by those that the module knows. Blocks for a second at most. `*ret_way` says who granted
+    it: "limit", "portal", "rtkit"; "none". @return the priority in force, 0 = none. */
+int vs__realtime_ask(const struct vs_env *env, int priority, const char **ret_way);
 /** The names of a kind, in the order in which "auto" tries them; NULL at the end. */
 const char *vs__backend_name(int kind, size_t index);
 

@@ -71,6 +71,33 @@ int vs_backends_list(const struct vs_env *env, const char *stage,
     return (int)i;
 }
 
+struct trial {
+    const struct vs_env *env;
+    const char *way;
+    int priority;
+};
+
+static void *try_realtime(void *argument)
+{
+    struct trial *t = argument;
+    t->priority = vs__realtime_ask(t->env, t->priority, &t->way);
+    return NULL;
+}
+
+int vs_realtime_try(const struct vs_env *env, int priority, const char **ret_way)
+{
+    struct vs_env none = {0};
+    struct trial t = {env ? env : &none, "none", priority};
+    struct vs__thread thread = {0};
+
+    int rc = vs__thread_start(&thread, "vs-trial", try_realtime, &t);
+    if (rc < 0)
+        return rc;
+    vs__thread_join(&thread);
+    *ret_way = t.way;
+    return t.priority;
+}
+
 int vs_topology_read(const struct vs_env *env, struct vs_topology *ret)
 {
     struct vs_env quiet = {.module_dir = env ? env->module_dir : NULL};

@@ -31,6 +31,18 @@ void vs__place_thread(struct vs__live *live, int role)
         vs__place_timer_slack(TIMER_SLACK_NS);
 }
 
+int vs__live_realtime(struct vs__live *live, int priority)
+{
+    const char *way;
+    int granted = vs__realtime_ask(&live->p->env, priority, &way);
+
+    if (granted == 0 && !atomic_exchange(&live->refused, true))
+        vs__log(&live->p->env.log, VS_LOG_WARNING, "place",
+                "no real-time priority is granted, so under load audio may come late; "
+                "voicestand doctor says how to allow it");
+    return granted;
+}
+
 /* the capture thread -------------------------------------------------------------------------- */
 
 /* What a live source gives while the ring is full goes nowhere, but is counted. */
@@ -89,7 +101,7 @@ static void *capture_body(void *argument)
 
     vs__place_thread(live, VS_ROLE_CAPTURE);
     if (p->format.live && p->config.realtime >= 0)
-        (void)vs__place_realtime(CAPTURE_PRIORITY);
+        (void)vs__live_realtime(live, CAPTURE_PRIORITY);
     if (p->format.live)
         vs__rt_enter();
     int rc = capture(live, step, live->spare.memory);

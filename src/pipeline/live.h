@@ -78,8 +78,9 @@ struct vs__live {
     _Atomic uint64_t wakeups, events_dropped, text_dropped, text_frames;
     _Atomic int64_t worker_cpu_ns;
     _Atomic int realtime;
-    bool flowing;    /**< worker: the first frames came */
-    bool text_skips; /**< worker: the open segment does not go to the engine */
+    _Atomic bool refused; /**< real time, and that was said */
+    bool flowing;         /**< worker: the first frames came */
+    bool text_skips;      /**< worker: the open segment does not go to the engine */
 };
 
 void *vs__worker_body(void *live);
@@ -88,6 +89,9 @@ void *vs__output_body(void *live);
 
 /** Give the calling thread its processors. Before the thread becomes real-time. */
 void vs__place_thread(struct vs__live *live, int role);
+/** Make the calling thread real-time where that is granted; if not, the first to ask says so in the
+    log. Blocks. @return the priority, 0 = none. */
+int vs__live_realtime(struct vs__live *live, int priority);
 /** Sink of the worker's chain. */
 struct vs__chain_sink vs__worker_sink(struct vs__live *live, bool probabilities);
 /** Any thread that is not real-time: `text` is copied, NULL for none. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "pipeline/live.h"
-#include "place/place.h"
 
 /* Messages kept for what matters more than audio and probabilities. */
 #define MESSAGE_RESERVE 64
@@ -311,7 +310,7 @@ void *vs__worker_body(void *argument)
     vs__place_thread(live, VS_ROLE_WORKER);
     (void)vs__fp_fast();
     if (p->format.live && p->config.realtime >= 0)
-        atomic_store(&live->realtime, vs__place_realtime(WORKER_PRIORITY));
+        atomic_store(&live->realtime, vs__live_realtime(live, WORKER_PRIORITY));
     vs__rt_enter();
     int rc = work(live);
     bool cut = aborted(live);

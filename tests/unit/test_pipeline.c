@@ -2,13 +2,17 @@
 /* The pipeline with scripted parts: threads and inline give the same; every frame is accounted for
    whatever source, detector, engine and user do. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <voicestand/voicestand.h>
@@ -458,6 +462,54 @@ static void stats_can_be_read_while_it_runs(void **state)
     free(r);
 }
 
+/* Effective capabilities of the calling thread, which those that it starts inherit. */
+static void set_capability(bool held)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+
+    assert_int_equal(syscall(SYS_capget, &header, data), 0);
+    data[0].effective &= ~(1u << CAP_SYS_NICE);
+    if (held)
+        data[0].effective |= data[0].permitted & 1u << CAP_SYS_NICE;
+    assert_int_equal(syscall(SYS_capset, &header, data), 0);
+}
+
+static void count_warnings(void *user, int level, const char *topic, const char *message)
+{
+    _Atomic int *warnings = user;
+
+    if (level == VS_LOG_WARNING && !strcmp(topic, "place") && strstr(message, "real-time"))
+        atomic_fetch_add(warnings, 1);
+}
+
+static void a_refused_priority_is_said_once(void **state)
+{
+    static const struct fake_step steps[] = {{0, 160, 0, 0}};
+    struct record *r = new_record();
+    struct vs_pipeline_config config = config_for(r, &fake_pull);
+    struct rlimit before, none = {0, 0};
+    _Atomic int warnings = 0;
+    struct vs_stats stats;
+
+    (void)state;
+    set_script(steps, 1, 20, VS_RATE_HZ, 1);
+    config.realtime = 0;
+    config.env.module_dir = "/nonexistent"; /* nobody else to ask */
+    config.env.log.write = count_warnings;
+    config.env.log.user = &warnings;
+    assert_int_equal(getrlimit(RLIMIT_RTPRIO, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_RTPRIO, &none), 0);
+    set_capability(false);
+    assert_int_equal(run_threads(&config, &stats), 0);
+    set_capability(true);
+    assert_int_equal(setrlimit(RLIMIT_RTPRIO, &before), 0);
+    assert_int_equal(stats.realtime, 0);
+    assert_int_equal(warnings, 1);
+    free(r);
+}
+
 static void bad_configs_are_refused(void **state)
 {
     struct record *r = new_record();
@@ -533,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_slow_user_loses_lesser_events_first),
         cmocka_unit_test(stats_are_measured),
         cmocka_unit_test(stats_can_be_read_while_it_runs),
+        cmocka_unit_test(a_refused_priority_is_said_once),
         cmocka_unit_test(bad_configs_are_refused),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
