@@ -2,8 +2,13 @@
 /* The target is that of EBU R 128: any meter shows it, it lies 3 dB over the mean level of speech
    in telephony, and it leaves 22 dB for peaks, so that the limiter rests in ordinary speech.
 
-   The limiter sees the whole hop before it gives the first frame of it: the gain is low before a
-   peak comes, as far back as the hop reaches, and climbs slowly behind it. */
+   The first words of a speaker find the gain far from where it belongs: it moves fast while little
+   has been heard, so that a quiet voice is there within a second, and slowly from then on. Noise
+   that a detector takes for a quiet voice must not be lifted to the level of speech: the gain is
+   held where the lowest level of the last seconds, which is that of pauses, would pass FLOOR_LUFS.
+
+   The limiter sees what comes before it gives it, as far as its caller can show it: the gain is low
+   before a peak comes, and climbs slowly behind it. */
 #include "dsp/level.h"
 
 #include <math.h>
@@ -11,17 +16,23 @@
 
 #include "base/base.h"
 
-#define SPEECH      0.5f
+#define SPEECH      0.9f /* surer than for a segment: noise that is taken for speech would be lifted */
 #define MEMORY_HOPS 300  /* of speech */
-#define SETTLE_HOPS 30   /* of speech before the gain first moves */
+#define SETTLE_HOPS 20   /* of speech before the gain first moves */
+#define FAST_HOPS   150  /* of speech in which it moves fast */
 #define GATE        0.1  /* hops of less than this share of the mean are pauses in words */
 #define SILENCE     1e-7 /* -70 LUFS: the absolute gate of R 128 */
-#define MOST_DB     18.0f
-#define LEAST_DB    -18.0f
+#define MOST_DB     30.0f
+#define LEAST_DB    (-24.0f)
+#define FAST_DB     0.4f  /* per hop, either way */
 #define RISE_DB     0.06f /* per hop */
 #define FALL_DB     0.15f
-#define ATTACK      0.03125f /* of the limiter's gain per frame, before a peak */
-#define RELEASE     0.0003f  /* and behind it: 0.2 s for all of it */
+#define FLOOR_LUFS  (-40.0)
+#define FLOOR_RISE  1.0139 /* of the lowest level per hop: 6 dB/s */
+#define FLOOR_HOPS  0.2    /* weight of a hop in what it is the lowest of */
+#define FULL_S      0.002  /* in which the limiter's gain can fall from 1 to 0 before a peak */
+#define HOLD_S      0.01   /* that it stays behind it: longer than between two of a low voice */
+#define RELEASE_S   0.2    /* in which it climbs again from 0 to 1 */
 
 void vs__weighting_init(struct vs__weighting *w, double rate_hz)
 {
@@ -76,13 +87,26 @@ double vs__loudness_of(double mean_square)
 void vs__level_init(struct vs__level *l)
 {
     memset(l, 0, sizeof(*l));
-    vs__weighting_init(&l->weighting, VS_RATE_HZ);
-    l->gain = l->limit = 1;
+    l->gain = 1;
+}
+
+/* Most that the gain may be, dB, for what pauses hold not to pass FLOOR_LUFS. */
+static float find_most(struct vs__level *l, double energy)
+{
+    double now = energy / VS_HOP_FRAMES;
+
+    l->smooth = !l->began ? now : l->smooth + FLOOR_HOPS * (now - l->smooth);
+    l->floor = !l->began ? now : VS__MIN(l->smooth, VS__MAX(l->floor, SILENCE) * FLOOR_RISE);
+    l->began = true;
+    double room = FLOOR_LUFS - vs__loudness_of(VS__MAX(l->floor, SILENCE));
+    return (float)VS__MAX(VS__MIN(room, (double)MOST_DB), 0.0);
 }
 
 /* Where the gain shall be at the end of this hop, dB. */
 static float find_gain(struct vs__level *l, double energy, float probability)
 {
+    float most = find_most(l, energy),
+          fall = VS__MAX(VS__MIN(l->gain_db, most), l->gain_db - FALL_DB);
     double now = 0;
 
     /* The sum is made anew each time: a running one would drift, and depend on the past. */
@@ -93,52 +117,105 @@ static float find_gain(struct vs__level *l, double energy, float probability)
         now += l->block[i];
     now /= (double)l->filled * VS_HOP_FRAMES;
     if (probability < SPEECH || now < SILENCE || now < GATE * l->mean)
-        return l->gain_db;
+        return fall;
     l->weight = VS__MIN(l->weight + 1, MEMORY_HOPS);
     l->mean += (now - l->mean) / l->weight;
     if (l->weight < SETTLE_HOPS)
-        return l->gain_db;
+        return fall;
+    bool fast = l->weight < FAST_HOPS;
     float want = (float)(VS__LEVEL_TARGET_LUFS - vs__loudness_of(l->mean));
-    want = VS__MAX(VS__MIN(want, MOST_DB), LEAST_DB);
-    return VS__MAX(VS__MIN(want, l->gain_db + RISE_DB), l->gain_db - FALL_DB);
+    want = VS__MAX(VS__MIN(want, most), LEAST_DB);
+    return VS__MAX(VS__MIN(want, l->gain_db + (fast ? FAST_DB : RISE_DB)),
+                   l->gain_db - (fast ? FAST_DB : FALL_DB));
 }
 
-/* Keep a hop under the ceiling. */
-static void limit_hop(struct vs__level *l, float *pcm)
+float vs__level_gain(struct vs__level *l, double energy, float probability)
 {
-    float allowed[VS_HOP_FRAMES], next = 1, gain = l->limit;
-    bool quiet = gain >= 1;
-
-    for (size_t i = 0; i < VS_HOP_FRAMES; i++) {
-        float size = fabsf(pcm[i]);
-        allowed[i] = size > VS__LEVEL_CEILING ? VS__LEVEL_CEILING / size : 1;
-        quiet = quiet && size <= VS__LEVEL_CEILING;
-    }
-    if (quiet)
-        return;
-    for (size_t i = VS_HOP_FRAMES; i-- > 0;) {
-        next = VS__MIN(allowed[i], next + ATTACK);
-        allowed[i] = next;
-    }
-    for (size_t i = 0; i < VS_HOP_FRAMES; i++) {
-        gain = VS__MIN(VS__MIN(gain + RELEASE, allowed[i]), 1.0f);
-        float x = pcm[i] * gain; /* rounding may lift it over by one step */
-        pcm[i] = VS__MAX(VS__MIN(x, VS__LEVEL_CEILING), -VS__LEVEL_CEILING);
-    }
-    l->limit = gain;
-}
-
-void vs__level_hop(struct vs__level *l, float *pcm, float probability)
-{
-    double energy = vs__weighting_energy(&l->weighting, pcm, VS_HOP_FRAMES);
-    float db = find_gain(l, energy, probability), from = l->gain;
+    float db = find_gain(l, energy, probability);
 
     if (db != l->gain_db) {
         l->gain_db = db;
         l->gain = powf(10, db / 20);
     }
-    float step = (l->gain - from) / VS_HOP_FRAMES;
+    return l->gain;
+}
+
+void vs__limiter_init(struct vs__limiter *l, uint32_t rate_hz)
+{
+    l->gain = 1;
+    l->held = 0;
+    l->hold = (uint32_t)(HOLD_S * rate_hz);
+    l->attack = (float)(1 / (FULL_S * rate_hz));
+    l->release = (float)(1 / (RELEASE_S * rate_hz));
+}
+
+uint32_t vs__limiter_ahead(uint32_t rate_hz)
+{
+    return (uint32_t)(FULL_S * rate_hz) + 1;
+}
+
+/* Largest sample of a frame. */
+static float find_size(const float *frame, size_t channels)
+{
+    float most = 0;
+
+    for (size_t c = 0; c < channels; c++)
+        most = VS__MAX(most, fabsf(frame[c]));
+    return most;
+}
+
+/* One frame on. */
+static void move_gain(struct vs__limiter *l, float allowed)
+{
+    if (allowed <= l->gain)
+        l->held = allowed < 1 ? l->hold : 0;
+    else if (l->held > 0)
+        l->held--;
+    else
+        l->gain = VS__MIN(l->gain + l->release, 1.0f);
+    l->gain = VS__MIN(l->gain, allowed);
+}
+
+void vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
+                       size_t ahead)
+{
+    float allowed[VS__LIMITER_MOST], next = 1;
+    bool quiet = l->gain >= 1;
+
+    for (size_t i = 0; i < frames + ahead; i++) {
+        float size = find_size(x + i * channels, channels);
+        allowed[i] = size > VS__LEVEL_CEILING ? VS__LEVEL_CEILING / size : 1;
+        quiet = quiet && size <= VS__LEVEL_CEILING;
+    }
+    if (quiet)
+        return;
+    for (size_t i = frames + ahead; i-- > 0;) {
+        next = VS__MIN(allowed[i], next + l->attack);
+        allowed[i] = next;
+    }
+    for (size_t i = 0; i < frames; i++) {
+        move_gain(l, allowed[i]);
+        for (size_t c = 0; c < channels; c++) {
+            float y = x[i * channels + c] * l->gain; /* rounding may lift it over by one step */
+            x[i * channels + c] = VS__MAX(VS__MIN(y, VS__LEVEL_CEILING), -VS__LEVEL_CEILING);
+        }
+    }
+}
+
+void vs__leveller_init(struct vs__leveller *l)
+{
+    vs__weighting_init(&l->weighting, VS_RATE_HZ);
+    vs__level_init(&l->level);
+    vs__limiter_init(&l->limiter, VS_RATE_HZ);
+}
+
+void vs__leveller_hop(struct vs__leveller *l, float *pcm, float probability)
+{
+    double energy = vs__weighting_energy(&l->weighting, pcm, VS_HOP_FRAMES);
+    float from = l->level.gain, to = vs__level_gain(&l->level, energy, probability);
+    float step = (to - from) / VS_HOP_FRAMES;
+
     for (size_t i = 0; i < VS_HOP_FRAMES; i++)
         pcm[i] *= from + step * (float)(i + 1);
-    limit_hop(l, pcm);
+    vs__limiter_block(&l->limiter, pcm, 1, VS_HOP_FRAMES, 0);
 }

@@ -12,7 +12,7 @@
 struct vs__enhance {
     unsigned flags;
     struct vs__denoise *denoise; /* NULL = none */
-    struct vs__level level;
+    struct vs__leveller leveller;
     float *audio;
 };
 
@@ -33,7 +33,7 @@ int vs__enhance_create(const struct vs__dsp *dsp, unsigned flags, uint32_t block
     rc = flags & VS_ENHANCE_DENOISE ? vs__denoise_create(dsp, &e->denoise) : 0;
     if (rc < 0)
         goto fail;
-    vs__level_init(&e->level);
+    vs__leveller_init(&e->leveller);
     *ret = e;
     return 0;
 fail:
@@ -59,7 +59,7 @@ void vs__enhance_restart(struct vs__enhance *e)
 void vs__enhance_reset(struct vs__enhance *e)
 {
     vs__enhance_restart(e);
-    vs__level_init(&e->level);
+    vs__leveller_init(&e->leveller);
 }
 
 uint32_t vs__enhance_lag(const struct vs__enhance *e)
@@ -85,5 +85,5 @@ void vs__enhance_hop(struct vs__enhance *e, const float *in, float *out)
 void vs__enhance_level(struct vs__enhance *e, float *hop, float probability)
 {
     if (e->flags & VS_ENHANCE_LEVEL)
-        vs__level_hop(&e->level, hop, probability);
+        vs__leveller_hop(&e->leveller, hop, probability);
 }

@@ -157,18 +157,18 @@ static void reset_silence_and_levels_of_kernels(void **state)
 
 static double level_run(float scale, float probability_in_pauses)
 {
-    struct vs__level l;
+    struct vs__leveller l;
 
-    vs__level_init(&l);
+    vs__leveller_init(&l);
     for (size_t i = 0; i < FRAMES; i += HOP) {
         float loudest = 0;
         for (size_t k = 0; k < HOP; k++) {
             out[i + k] = scale * (speech[i + k] + 0.01f * noise[i + k]);
             loudest = fmaxf(loudest, fabsf(speech[i + k]));
         }
-        vs__level_hop(&l, out + i, loudest > 0.01f ? 0.9f : probability_in_pauses);
+        vs__leveller_hop(&l, out + i, loudest > 0.01f ? 0.9f : probability_in_pauses);
     }
-    return (double)l.gain_db;
+    return (double)l.level.gain_db;
 }
 
 static double loudness(const float *x, size_t frames)
@@ -197,28 +197,73 @@ static void speech_comes_to_the_target(void **state)
 
 static void pauses_are_not_pumped_up(void **state)
 {
-    struct vs__level l;
+    struct vs__leveller l;
 
     (void)state;
-    vs__level_init(&l);
+    vs__leveller_init(&l);
     for (size_t i = 0; i < FRAMES; i += HOP) {
         memcpy(out, noise, HOP * sizeof(float));
-        vs__level_hop(&l, out, 0.1f);
+        vs__leveller_hop(&l, out, 0.1f);
         assert_memory_equal(out, noise, HOP * sizeof(float));
     }
 }
 
-static void nothing_passes_the_ceiling(void **state)
+/* A detector that takes noise for speech: what is not louder than a pause is not lifted to the
+   level of speech; and what was lifted for a quiet voice comes down when pauses become loud. */
+static void noise_is_not_lifted_as_if_it_spoke(void **state)
 {
-    struct vs__level l;
+    struct vs__leveller l;
+    float most = 0;
 
     (void)state;
-    vs__level_init(&l);
+    vs__leveller_init(&l);
+    for (size_t i = 0; i < FRAMES; i += HOP) {
+        for (size_t k = 0; k < HOP; k++)
+            out[i + k] = 0.1f * noise[i + k];
+        vs__leveller_hop(&l, out + i, 1);
+        most = fmaxf(most, l.level.gain_db);
+    }
+    assert_true(loudness(out, FRAMES) < -38);
+    assert_true(most > 3); /* it tried */
+    (void)level_run(0.1f, 0);
+    vs__leveller_init(&l);
+    l.level.gain_db = 20;
+    l.level.gain = 10;
+    for (size_t i = 0; i < FRAMES; i += HOP)
+        vs__leveller_hop(&l, memcpy(out, noise, HOP * sizeof(float)), 0);
+    assert_true(l.level.gain_db < 5);
+}
+
+/* A quiet voice is near the target within a second and a half of speech. */
+static void a_quiet_voice_is_soon_there(void **state)
+{
+    static float tone[FRAMES];
+    struct vs__leveller l;
+
+    (void)state;
+    vs__leveller_init(&l);
+    for (size_t i = 0; i < FRAMES; i++)
+        tone[i] = 0.02f * speech[i];
+    size_t spoken = 0;
+    for (size_t i = 0; i < FRAMES && spoken < 150; i += HOP) {
+        bool on = power_db(tone, i, i + HOP) > -90;
+        spoken += on;
+        vs__leveller_hop(&l, tone + i, on ? 1 : 0);
+    }
+    assert_true(l.level.gain_db > 18);
+}
+
+static void nothing_passes_the_ceiling(void **state)
+{
+    struct vs__leveller l;
+
+    (void)state;
+    vs__leveller_init(&l);
     float most = 0, jump = 0, last = 1;
     for (size_t i = 0; i < FRAMES; i += HOP) {
         for (size_t k = 0; k < HOP; k++)
             out[k] = i % 4800 < 160 ? 50 * draw() : 0.5f;
-        vs__level_hop(&l, out, 0.9f);
+        vs__leveller_hop(&l, out, 0.9f);
         for (size_t k = 0; k < HOP; k++)
             most = fmaxf(most, fabsf(out[k]));
         if (i % 4800 >= 160) { /* it comes back without steps */
@@ -229,6 +274,38 @@ static void nothing_passes_the_ceiling(void **state)
     assert_true(most <= VS__LEVEL_CEILING);
     assert_true(most > 0.8f);
     assert_true(jump < 0.001f && last > 0);
+}
+
+/* With enough ahead, blocks of any length give the same, no step of the gain is larger than its
+   slope, and all channels get one gain. */
+static void a_limiter_that_sees_ahead_cares_for_no_blocks(void **state)
+{
+    enum { N = 4096, CHANNELS = 2 };
+    static float in[N * CHANNELS], first[N * CHANNELS], then[N * CHANNELS];
+    static const size_t blocks[] = {160, 1, 7, 96, 500};
+    size_t ahead = vs__limiter_ahead(VS_RATE_HZ);
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        in[2 * i] = (i % 1000 == 0 ? 9 : 1.5f) * draw();
+        in[2 * i + 1] = 0.25f;
+    }
+    for (size_t b = 0; b < VS__COUNT(blocks); b++) {
+        struct vs__limiter l;
+        vs__limiter_init(&l, VS_RATE_HZ);
+        memcpy(then, in, sizeof(in));
+        size_t done = 0;
+        for (; done + blocks[b] + ahead <= N; done += blocks[b])
+            vs__limiter_block(&l, then + done * CHANNELS, CHANNELS, blocks[b], ahead);
+        if (b == 0)
+            memcpy(first, then, sizeof(first));
+        assert_memory_equal(first, then, (N - 600) * CHANNELS * sizeof(float));
+        for (size_t i = 1; i < N - 600; i++) {
+            assert_true(fabsf(then[2 * i]) <= VS__LEVEL_CEILING);
+            float fall = (then[2 * i - 1] - then[2 * i + 1]) / 0.25f;
+            assert_true(fall < l.attack + 1e-6f && -fall < l.release + 1e-6f);
+        }
+    }
 }
 
 static void a_tone_has_the_loudness_it_should(void **state)
@@ -277,7 +354,10 @@ int main(void)
         cmocka_unit_test(reset_silence_and_levels_of_kernels),
         cmocka_unit_test(speech_comes_to_the_target),
         cmocka_unit_test(pauses_are_not_pumped_up),
+        cmocka_unit_test(noise_is_not_lifted_as_if_it_spoke),
+        cmocka_unit_test(a_quiet_voice_is_soon_there),
         cmocka_unit_test(nothing_passes_the_ceiling),
+        cmocka_unit_test(a_limiter_that_sees_ahead_cares_for_no_blocks),
         cmocka_unit_test(a_tone_has_the_loudness_it_should),
         cmocka_unit_test(agrees_with_libebur128),
     };
