@@ -383,6 +383,7 @@ static const char *find_fix(const char *name)
         {"pocketsphinx", "apt install libpocketsphinx-dev pocketsphinx-en-us, then build again"},
         {"pipewire", "apt install libpipewire-0.3-dev, then build again"},
         {"alsa", "apt install libasound2-dev, then build again"},
+        {"openvino", "pip install openvino, then build again"},
         {"file", "apt install libsndfile1-dev, then build again"},
     };
 

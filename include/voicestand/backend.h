@@ -96,11 +96,17 @@ struct vs_vad_params {
     unsigned cpu; /**< enum vs_cpu_flags to use */
 };
 
+enum vs_vad_flags {
+    VS_VAD_BLOCKS = 1 << 0, /**< infer() waits for a device, or allocates: not for a real-time
+                                 thread. The library calls it on a thread of its own */
+};
+
 struct vs_vad_shape {
     size_t size;
     uint32_t block_frames;   /**< 16 kHz frames per infer(), 1..4096; best = VS_HOP_FRAMES */
     uint32_t latency_frames; /**< the result lags the block's end by this many frames */
     const char *device;      /**< "cpu", "npu", …; lives until close() */
+    uint32_t flags;          /**< enum vs_vad_flags */
 };
 
 /** A voice activity detector. */
@@ -111,10 +117,14 @@ struct vs_vad_ops {
     size_t state_size;
     /** @return 0, -ENOENT (model), -EBADMSG (damaged model or trace), -EINVAL, -ENOTSUP, -ENOMEM */
     int (*open)(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret);
-    /** One block in, one probability out. Real-time safe. @return 0 or -errno. */
+    /** One block in, one probability out. Real-time safe, unless open() set VS_VAD_BLOCKS.
+        @return 0 or -errno. */
     int (*infer)(void *state, const float *block, float *ret);
-    void (*reset)(void *state); /**< as after open(); real-time safe */
+    void (*reset)(void *state); /**< as after open(); as infer() */
     void (*close)(void *state);
+    /** Visit the devices it can run on; may be NULL. Blocks. @return how many, or -errno. */
+    int (*list)(const struct vs_env *env,
+                void (*visit)(void *user, const char *device, const char *description), void *user);
 };
 
 struct vs_stt_params {

@@ -29,7 +29,9 @@ struct vs_pipeline_config {
     /** "file:PATH", "pipe", "alsa[:PCM]", "pipewire[:TARGET]", "null[:SECONDS]"; NULL or "auto" =
         pipewire, then alsa. */
     const char *capture;
-    const char *vad; /**< "native" (NULL), "energy", "silero:WEIGHTS", "replay:TRACE.csv", "null" */
+    /** "native" (NULL), "energy", "silero:WEIGHTS", "openvino:DEVICE@NETWORK.onnx",
+        "replay:TRACE.csv", "null" */
+    const char *vad;
     const char *stt; /**< "null" (NULL), "pocketsphinx", "exec:COMMAND" */
 
     /** Backends of your own instead of the named ones; see backend.h. The argument behind the

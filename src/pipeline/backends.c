@@ -32,6 +32,7 @@ static const struct entry entries[] = {
     {"native", VS__KIND_VAD, &vs__vad_native, NULL},
     {"energy", VS__KIND_VAD, &vs__vad_energy, NULL},
     {"silero", VS__KIND_VAD, &vs__vad_silero, NULL},
+    {"openvino", VS__KIND_VAD, NULL, "openvino"},
     {"replay", VS__KIND_VAD, &vs__vad_replay, NULL},
     {"null", VS__KIND_VAD, &vs__vad_null, NULL},
     {"null", VS__KIND_STT, &vs__stt_null, NULL},

@@ -237,6 +237,38 @@ static int find_placement(struct vs_pipeline *p, const char *policy)
     return rc;
 }
 
+/* The strings of an environment. */
+static const char **env_string(struct vs_env *env, size_t index)
+{
+    const char **strings[] = {&env->module_dir, &env->cpu, &env->system_root, &env->openvino,
+                              &env->cache_dir};
+
+    return index < VS__COUNT(strings) ? strings[index] : NULL;
+}
+
+/* Our own copy, which the backends may keep. @return 0 or -ENOMEM, half done */
+static int copy_env(struct vs_env *ret, struct vs_env *from)
+{
+    const char **to;
+
+    ret->log = from->log;
+    for (size_t i = 0; (to = env_string(ret, i)) != NULL; i++) {
+        const char *text = *env_string(from, i);
+        *to = vs__strdup(text);
+        if (text && !*to)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void free_env(struct vs_env *env)
+{
+    const char **text;
+
+    for (size_t i = 0; (text = env_string(env, i)) != NULL; i++)
+        vs__free((void *)(uintptr_t)*text);
+}
+
 int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **ret)
 {
     struct vs_pipeline_config own = {.size = sizeof(own)};
@@ -248,12 +280,7 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
     if (!p)
         return -ENOMEM;
     int rc = -ENOMEM;
-    p->env.log = own.env.log;
-    p->env.module_dir = vs__strdup(own.env.module_dir);
-    p->env.cpu = vs__strdup(own.env.cpu);
-    p->env.system_root = vs__strdup(own.env.system_root);
-    if ((own.env.module_dir && !p->env.module_dir) || (own.env.cpu && !p->env.cpu) ||
-        (own.env.system_root && !p->env.system_root))
+    if (copy_env(&p->env, &own.env) < 0)
         goto fail;
     p->config = own;
     p->config.capture = p->config.vad = p->config.stt = p->config.placement = NULL;
@@ -297,9 +324,7 @@ void vs_pipeline_destroy(vs_pipeline *p)
         vs__backend_drop(&p->vad);
     }
     vs__edge_close(&p->edge);
-    vs__free((void *)(uintptr_t)p->env.module_dir);
-    vs__free((void *)(uintptr_t)p->env.cpu);
-    vs__free((void *)(uintptr_t)p->env.system_root);
+    free_env(&p->env);
     vs__free(p);
 }
 

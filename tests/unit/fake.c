@@ -198,16 +198,25 @@ static void detector_reset(void *state)
 }
 
 const struct vs_vad_ops fake_vad = {
-    VS_BACKEND_ABI, "fake",         "loudness",     sizeof(struct fake_detector),
-    detector_open,  detector_infer, detector_reset, source_close};
-const struct vs_vad_ops fake_vad_odd = {VS_BACKEND_ABI,
-                                        "fake_odd",
-                                        "loudness in blocks of 512",
-                                        sizeof(struct fake_detector),
-                                        odd_open,
-                                        detector_infer,
-                                        detector_reset,
-                                        source_close};
+    .abi = VS_BACKEND_ABI,
+    .name = "fake",
+    .description = "loudness",
+    .state_size = sizeof(struct fake_detector),
+    .open = detector_open,
+    .infer = detector_infer,
+    .reset = detector_reset,
+    .close = source_close,
+};
+const struct vs_vad_ops fake_vad_odd = {
+    .abi = VS_BACKEND_ABI,
+    .name = "fake_odd",
+    .description = "loudness in blocks of 512",
+    .state_size = sizeof(struct fake_detector),
+    .open = odd_open,
+    .infer = detector_infer,
+    .reset = detector_reset,
+    .close = source_close,
+};
 
 /* engine -------------------------------------------------------------------------------------- */
 

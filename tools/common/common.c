@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/folders.h"
 #include "common/progress.h"
 
 /* words -------------------------------------------------------------------------------------- */
@@ -194,7 +195,10 @@ void sentences_env(struct sentences *s, const struct settings *settings, struct 
         .log = {.write = write_sentence, .user = s},
         .module_dir = getenv("VOICESTAND_MODULE_DIR"),
         .cpu = settings->cpu,
+        .openvino = folders_openvino(),
     };
+    if (settings->vad != NULL && strncmp(settings->vad, "openvino", 8) == 0)
+        ret->cache_dir = folder_cache();
 }
 
 const char *sentences_first(const struct sentences *s, int error)

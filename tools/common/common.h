@@ -51,7 +51,8 @@ struct sentences {
 };
 
 void sentences_init(struct sentences *s, const struct settings *settings, const char *name);
-/** Environment for the library: log to `s`, modules by VOICESTAND_MODULE_DIR, kernels by --cpu. */
+/** Environment for the library: log to `s`, modules by VOICESTAND_MODULE_DIR, kernels by --cpu,
+    OpenVINO by VOICESTAND_OPENVINO and what else folders.h says. */
 void sentences_env(struct sentences *s, const struct settings *settings, struct vs_env *ret);
 /** What the library said to a failure of the call that returned `error`. */
 const char *sentences_first(const struct sentences *s, int error);

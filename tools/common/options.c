@@ -14,7 +14,8 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-static const char *const vad_names[] = {"native", "energy", "silero:", "null", "replay:", NULL};
+static const char *const vad_names[] = {"native",  "energy", "silero:", "openvino:CPU@",
+                                        "replay:", "null",   NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
@@ -60,9 +61,11 @@ static const char *const capture_names[] = {
     }
 
 static const struct option detect[] = {
-    TEXT(0, "vad", "NAME[:ARG]", vad,
-         "detector: native, energy, silero:WEIGHTS, replay:TRACE.csv, null [native]",
-         .choices = vad_names),
+    TEXT(
+        0, "vad", "NAME[:ARG]", vad,
+        "detector: native, energy, silero:WEIGHTS, openvino:DEVICE@NETWORK, replay:TRACE.csv, null "
+        "[native]",
+        .choices = vad_names),
     REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
          .none = 0),
     REAL("threshold-off", "P", threshold_off, 0.001, 1,
