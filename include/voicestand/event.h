@@ -29,18 +29,22 @@ enum vs_event_flags {
                                   START: the continuation of such a cut */
 };
 
-/** Which processed audio comes back as VS_EVENT_AUDIO: mono, 16 kHz, float. */
+/** Which processed audio comes back as VS_EVENT_AUDIO, in float; mono at 16 kHz but for WIDE. */
 enum vs_audio {
     VS_AUDIO_NONE = 0,
     VS_AUDIO_SEGMENTS = 1, /**< that of segments, after START, complete before END */
     VS_AUDIO_ALL = 2,      /**< all of it; `segment` is 0 */
+    VS_AUDIO_WIDE = 3,     /**< all of it, at the rate and with the channels of the source, or what
+                                audio_rate_hz and audio_channels of the configuration ask for; in
+                                streams and vs_pipeline_run(), which deliver it in place */
 };
 
 /** What is done to the audio of VS_EVENT_AUDIO beyond the high-pass. The detector never hears it,
     so segments do not depend on it; positions are those of the plain audio. */
 enum vs_enhance {
     VS_ENHANCE_DENOISE = 1 << 0, /**< noise is lowered */
-    VS_ENHANCE_LEVEL = 1 << 1,   /**< speech is brought to -23 LUFS, no sample beyond -1 dB */
+    VS_ENHANCE_LEVEL = 1 << 1,   /**< speech is brought to -23 LUFS, no sample beyond -1 dB; one
+                                      gain for all channels */
 };
 
 /** One event. Everything it points to dies when on_event returns.
@@ -62,10 +66,16 @@ struct vs_event {
     int cause;                      /**< GAP: enum vs_drop */
     int status;                     /**< ERROR: -errno */
     const char *text;               /**< TEXT, SEGMENT: UTF-8 or NULL; STATE, ERROR: a sentence */
-    const float *audio;             /**< AUDIO: mono, VS_RATE_HZ */
+    const float *audio;             /**< AUDIO: interleaved */
     size_t audio_frames;            /**< AUDIO: how many */
-    uint64_t audio_position;        /**< AUDIO: of the first, in 16 kHz frames since the start */
+    uint64_t audio_position;        /**< AUDIO: of the first, in frames of audio_rate_hz since the
+                                         start */
     const struct vs_ledger *ledger; /**< LEDGER */
+    uint32_t audio_rate_hz;         /**< AUDIO: VS_RATE_HZ but for WIDE */
+    uint32_t audio_channels;        /**< AUDIO: 1 but for WIDE */
+    const float *audio_plain; /**< AUDIO, WIDE: the same frames before all processing, finite */
+    float gain_db;            /**< AUDIO, WIDE: of the level control at the end of it */
+    float limit_db;           /**< AUDIO, WIDE: lowest of the limiter in it, 0 = it rested */
 };
 
 /** Receives events. Pipeline: on its output thread, one call at a time. Stream, vs_pipeline_run():

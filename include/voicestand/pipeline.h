@@ -62,6 +62,11 @@ struct vs_pipeline_config {
     int enhance;      /**< set of enum vs_enhance, for AUDIO events [0 = none] */
     int enhance_text; /**< nonzero: the text engine gets enhanced audio too */
 
+    uint32_t audio_rate_hz; /**< of VS_AUDIO_WIDE, 8000..192000 [the source's] */
+    uint32_t
+        audio_channels; /**< of VS_AUDIO_WIDE: 1, made as `channel` says, or 0 = the source's [0;
+                                  1 where `channel` is set] */
+
     const char *placement; /**< where the threads of a started pipeline run: a policy of
                               vs_placement_plan() [auto; none where the source is not live] */
     int save_power;        /**< of a live source: 0 = while a battery is emptied or the hardware
@@ -86,7 +91,7 @@ VS_API VS_NODISCARD int vs_pipeline_create(const struct vs_pipeline_config *conf
 VS_API VS_NODISCARD int vs_pipeline_run(vs_pipeline *p);
 
 /** Start the threads. Does not wait for audio. @return 0; -EALREADY; -EAGAIN or -ENOMEM no thread;
-    or the source's error. */
+    -ENOTSUP with VS_AUDIO_WIDE; or the source's error. */
 VS_API VS_NODISCARD int vs_pipeline_start(vs_pipeline *p);
 
 /** Wait until a started pipeline has come to its end by itself: end of file, or a source that

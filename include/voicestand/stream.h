@@ -36,6 +36,10 @@ struct vs_stream_config {
     void *user;
 
     int enhance; /**< set of enum vs_enhance, for AUDIO events [0 = none] */
+
+    uint32_t audio_rate_hz;  /**< of VS_AUDIO_WIDE, 8000..192000 [rate_hz] */
+    uint32_t audio_channels; /**< of VS_AUDIO_WIDE: 1, made as `channel` says, or all [all; 1 where
+                                  `channel` is set] */
 };
 
 /** Build a stream. On success `*ret` belongs to the caller, on failure it is untouched.

@@ -120,6 +120,19 @@ void vs__denoise_hop(struct vs__denoise *d, const float *in, float *out)
     }
 }
 
+float vs__denoise_share(const struct vs__denoise *d, float from_hz, float to_hz)
+{
+    const float bin_hz = (float)VS_RATE_HZ / WINDOW;
+    size_t first = (size_t)(from_hz / bin_hz), last = (size_t)(to_hz / bin_hz);
+    float all = 1e-20f, kept = 1e-20f;
+
+    for (size_t k = first; k <= last && k < BINS; k++) {
+        all += d->power[k];
+        kept += d->power[k] * d->gain[k] * d->gain[k];
+    }
+    return sqrtf(VS__MIN(kept / all, 1.0f));
+}
+
 void vs__denoise_reset(struct vs__denoise *d)
 {
     memset(&d->past, 0, sizeof(d->past));

@@ -18,6 +18,9 @@ void vs__denoise_reset(struct vs__denoise *d);
 /** One hop of VS_HOP_FRAMES at VS_RATE_HZ. Real-time safe; `in` and `out` may be the same.
     @param in finite, below 2^20 */
 void vs__denoise_hop(struct vs__denoise *d, const float *in, float *out);
+/** Share of the amplitude that the newest hop keeps between two frequencies, 0..1; its end is where
+    it holds. Real-time safe. */
+float vs__denoise_share(const struct vs__denoise *d, float from_hz, float to_hz);
 void vs__denoise_destroy(struct vs__denoise *d);
 
 #endif

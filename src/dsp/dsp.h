@@ -66,6 +66,8 @@ int vs__mono_init(struct vs__mono *m, const struct vs__dsp *dsp, int format, uin
 /** `frames` frames of interleaved source audio to mono; never a value that is not finite.
     @param src no alignment needed. @return samples that sanitize() counted; they are now 0. */
 size_t vs__mono_process(struct vs__mono *m, const void *src, size_t frames, float *dst);
+/** The same, but all channels, interleaved. */
+size_t vs__mono_interleaved(struct vs__mono *m, const void *src, size_t frames, float *dst);
 void vs__mono_fini(struct vs__mono *m);
 
 /* high-pass ---------------------------------------------------------------------------------- */

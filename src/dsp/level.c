@@ -176,10 +176,10 @@ static void move_gain(struct vs__limiter *l, float allowed)
     l->gain = VS__MIN(l->gain, allowed);
 }
 
-void vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
-                       size_t ahead)
+float vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
+                        size_t ahead)
 {
-    float allowed[VS__LIMITER_MOST], next = 1;
+    float allowed[VS__LIMITER_MOST], next = 1, least = 1;
     bool quiet = l->gain >= 1;
 
     for (size_t i = 0; i < frames + ahead; i++) {
@@ -188,18 +188,20 @@ void vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t 
         quiet = quiet && size <= VS__LEVEL_CEILING;
     }
     if (quiet)
-        return;
+        return 1;
     for (size_t i = frames + ahead; i-- > 0;) {
         next = VS__MIN(allowed[i], next + l->attack);
         allowed[i] = next;
     }
     for (size_t i = 0; i < frames; i++) {
         move_gain(l, allowed[i]);
+        least = VS__MIN(least, l->gain);
         for (size_t c = 0; c < channels; c++) {
             float y = x[i * channels + c] * l->gain; /* rounding may lift it over by one step */
             x[i * channels + c] = VS__MAX(VS__MIN(y, VS__LEVEL_CEILING), -VS__LEVEL_CEILING);
         }
     }
+    return least;
 }
 
 void vs__leveller_init(struct vs__leveller *l)

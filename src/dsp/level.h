@@ -60,9 +60,10 @@ void vs__limiter_init(struct vs__limiter *l, uint32_t rate_hz);
 /** Frames ahead with which no gain falls faster than `attack`. */
 uint32_t vs__limiter_ahead(uint32_t rate_hz);
 /** `frames` interleaved frames in place. `ahead` frames lie behind them that are only looked at;
-    they come again. With fewer than vs__limiter_ahead() a peak at the end is met late. */
-void vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
-                       size_t ahead);
+    they come again. With fewer than vs__limiter_ahead() a peak at the end is met late.
+    @return the lowest gain */
+float vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
+                        size_t ahead);
 
 /** Level and limiter of one channel at VS_RATE_HZ, without delay. */
 struct vs__leveller {

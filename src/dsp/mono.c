@@ -83,6 +83,27 @@ size_t vs__mono_process(struct vs__mono *m, const void *src, size_t frames, floa
     return bad;
 }
 
+size_t vs__mono_interleaved(struct vs__mono *m, const void *src, size_t frames, float *dst)
+{
+    size_t sample_bytes = vs_format_bytes(m->format), bad = 0;
+    size_t align = m->format == VS_FORMAT_S24 ? 1 : sample_bytes;
+    size_t samples = frames * m->channels;
+    const uint8_t *bytes = src;
+    bool aligned = (uintptr_t)src % align == 0;
+
+    while (samples) {
+        size_t now = VS__MIN(samples, (size_t)CHUNK);
+        const void *from = aligned ? bytes : memcpy(m->scratch + CHUNK, bytes, now * sample_bytes);
+        convert(m, dst, from, now);
+        if (m->format == VS_FORMAT_F32)
+            bad += m->dsp->sanitize(dst, now);
+        bytes += now * sample_bytes;
+        dst += now;
+        samples -= now;
+    }
+    return bad;
+}
+
 void vs__mono_fini(struct vs__mono *m)
 {
     if (!m)

@@ -28,6 +28,7 @@ struct vs__chain {
     struct vs_resampler *resampler; /* NULL: the source runs at 16 kHz */
     struct vs__segmenter segmenter;
     struct vs__enhance *enhance; /* NULL = none */
+    struct vs__wide *wide;       /* NULL = none */
     struct vs__pool pool;
     struct vs__block *blocks; /* one for each block of the pool */
     float *chunk;             /* CHUNK_FRAMES of mono at the source's rate */
@@ -229,6 +230,8 @@ static void decide_hop(struct vs__chain *c, float probability)
     uint64_t start = VS__MAX(hop * VS_HOP_FRAMES, c->run_frame);
     uint64_t end = c->decided * VS_HOP_FRAMES;
 
+    if (c->wide)
+        vs__wide_decide(c->wide, probability);
     if (c->enhance)
         vs__enhance_level(c->enhance, enhanced_hop(c, hop), probability);
     if (c->ending)
@@ -394,6 +397,8 @@ static void begin_run(struct vs__chain *c)
     vs__highpass_reset(&c->highpass);
     if (c->enhance)
         vs__enhance_restart(c->enhance);
+    if (c->wide)
+        vs__wide_begin(c->wide, c->run_source, lead);
     vs__segmenter_jump(&c->segmenter, hop);
 }
 
@@ -410,6 +415,8 @@ static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
     else
         memset(mono, 0, frames * sizeof(float));
     size_t n = c->resampler ? vs_resampler_process(c->resampler, mono, frames, to) : frames;
+    if (c->wide)
+        vs__wide_push(c->wide, pcm, frames);
     c->dsp_ns += vs__mono_ns() - t0;
     c->source += frames;
     if (pcm) {
@@ -452,6 +459,8 @@ static int end_run(struct vs__chain *c)
     static const float silence[VS_HOP_FRAMES];
     int rc = 0;
 
+    if (c->wide)
+        vs__wide_end(c->wide);
     if (c->resampler) {
         struct vs__block *b = line_last(c);
         rc = advance(c, vs_resampler_flush(c->resampler, b->pcm + b->frames));
@@ -479,6 +488,8 @@ static int end_run(struct vs__chain *c)
         rc = hear_frames(c, silence, VS_HOP_FRAMES);
     if (rc < 0)
         return rc;
+    if (c->wide)
+        vs__wide_finish(c->wide);
     int n = vs__segmenter_flush(&c->segmenter, steps);
     for (int i = 0; i < n; i++)
         take_step(c, &steps[i]);
@@ -517,6 +528,43 @@ const struct vs__chain_metrics *vs__chain_metrics(const struct vs__chain *c)
     return &c->metrics;
 }
 
+static uint32_t round_up(uint32_t x, uint32_t step)
+{
+    return (x + step - 1) / step * step;
+}
+
+/* Most 16 kHz frames from the start of a hop to its decision: it ends, the detector lags, the block
+   in which that falls must be full, and so must the hop that fills it. */
+static uint32_t find_judging_frames(const struct vs_vad_shape *shape)
+{
+    uint32_t most = 0;
+
+    for (uint32_t hop = 0; hop < shape->block_frames; hop++) { /* they repeat, at the latest */
+        uint32_t heard = (hop + 1) * VS_HOP_FRAMES + shape->latency_frames;
+        heard = round_up(round_up(heard, shape->block_frames), VS_HOP_FRAMES);
+        most = VS__MAX(most, heard - hop * VS_HOP_FRAMES);
+    }
+    return most;
+}
+
+/* Seconds from a source frame to its AUDIO, counted in audio that must have come in: what enhances
+   it, or what judges it, whichever is longer. */
+static double find_delay_s(const struct vs__chain *c)
+{
+    double mono = 0;
+
+    if (c->resampler)
+        mono = (double)vs_resampler_delay_frames(c->resampler) / c->config.rate_hz;
+    double judged = mono + (double)find_judging_frames(&c->config.vad_shape) / VS_RATE_HZ;
+    uint32_t lag = c->enhance ? vs__enhance_lag(c->enhance) : 0;
+    double made = mono + (double)(1 + lag) * VS_HOP_FRAMES / VS_RATE_HZ;
+    if (c->wide) {
+        made = vs__wide_delay_s(c->wide);
+        judged += vs__wide_last_delay_s(c->wide);
+    }
+    return VS__MAX(made, judged);
+}
+
 void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
 {
     const struct vs__chain_metrics *m = &c->metrics;
@@ -528,6 +576,7 @@ void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
     ret->hops = vs__counted(&m->hops);
     ret->speech_hops = vs__counted(&m->speech_hops);
     ret->segments = vs__counted(&m->segments);
+    ret->audio_delay_ns = (int64_t)(1e9 * find_delay_s(c));
 }
 
 /* life ---------------------------------------------------------------------------------------- */
@@ -548,6 +597,8 @@ void vs__chain_reset(struct vs__chain *c)
     c->dsp_ns = 0;
     if (c->enhance)
         vs__enhance_reset(c->enhance);
+    if (c->wide)
+        vs__wide_reset(c->wide);
     begin_run(c);
 }
 
@@ -591,6 +642,28 @@ static int create_stages(struct vs__chain *c)
     return 0;
 }
 
+static int create_wide(struct vs__chain *c)
+{
+    const struct vs__chain_config *config = &c->config;
+    uint32_t late = config->vad_shape.latency_frames + config->vad_shape.block_frames;
+    struct vs__wide_config wide = {.dsp = &c->dsp,
+                                   .cpu_name = config->cpu_name,
+                                   .rate_hz = config->rate_hz,
+                                   .channels = config->channels,
+                                   .format = config->format,
+                                   .channel = config->channel,
+                                   .out_hz = config->wide_hz,
+                                   .out_channels = config->wide_channels,
+                                   .high_pass_hz = config->high_pass_hz,
+                                   .denoise = config->wide_enhance & VS_ENHANCE_DENOISE,
+                                   .level = config->wide_enhance & VS_ENHANCE_LEVEL,
+                                   .late_hops = late / VS_HOP_FRAMES + 2,
+                                   .emit = config->sink.wide,
+                                   .user = config->sink.user};
+
+    return vs__wide_create(&wide, &c->wide);
+}
+
 int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **ret)
 {
     struct vs__chain *c = vs__alloc(sizeof(*c));
@@ -613,6 +686,8 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
         rc = vs__pool_init(&c->pool, VS__POOL_MEDIUM, blocks);
     if (rc == 0 && config->enhance)
         rc = vs__enhance_create(&c->dsp, config->enhance, blocks, &c->enhance);
+    if (rc == 0 && config->audio_wide)
+        rc = create_wide(c);
     if (rc < 0)
         goto fail;
     vs__segmenter_init(&c->segmenter, &config->rules);
@@ -629,6 +704,7 @@ void vs__chain_destroy(struct vs__chain *c)
     if (!c)
         return;
     vs__enhance_destroy(c->enhance);
+    vs__wide_destroy(c->wide);
     vs__pool_fini(&c->pool);
     vs_resampler_destroy(c->resampler);
     vs__mono_fini(&c->mono);

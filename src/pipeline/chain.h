@@ -9,6 +9,7 @@
 #include <voicestand/backend.h>
 
 #include "base/base.h"
+#include "dsp/wide.h"
 #include "metrics/metrics.h"
 #include "segment/segment.h"
 
@@ -43,6 +44,8 @@ struct vs__chain_sink {
     /** `frames` frames at `offset` of `block`: of a segment, or of everything (segment 0). */
     void (*audio)(void *user, struct vs__block *block, uint32_t offset, uint32_t frames,
                   uint64_t segment);
+    /** Enhanced audio at a rate of its own, as the configuration asks. */
+    void (*wide)(void *user, const struct vs__wide_audio *audio);
     /** One hop, in source frames. */
     void (*probability)(void *user, uint64_t start_frame, uint64_t end_frame, float probability);
 };
@@ -58,10 +61,13 @@ struct vs__chain_config {
     void *vad_state; /**< open */
     struct vs_vad_shape vad_shape;
     struct vs__segment_rules rules;
-    bool audio_all, audio_segments; /**< what the sink wants to hear */
-    unsigned enhance;               /**< enum vs_enhance */
-    bool enhance_text;              /**< the text engine gets enhanced audio too */
-    uint32_t spare_blocks;          /**< how many blocks the sink may hold */
+    bool audio_all, audio_segments;  /**< what the sink wants to hear */
+    unsigned enhance;                /**< enum vs_enhance */
+    bool enhance_text;               /**< the text engine gets enhanced audio too */
+    bool audio_wide;                 /**< what sink.wide gets is wanted */
+    uint32_t wide_hz, wide_channels; /**< of it; channels: 1 or those of the source */
+    unsigned wide_enhance;           /**< enum vs_enhance */
+    uint32_t spare_blocks;           /**< how many blocks the sink may hold */
     struct vs__chain_sink sink;
 };
 

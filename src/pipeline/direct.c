@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Telling the user at once, on the thread that pushed the audio. */
+#include <math.h>
 #include <string.h>
 
 #include "pipeline/report.h"
@@ -117,10 +118,28 @@ static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint3
         e.audio = block->shown + offset;
         e.audio_frames = frames;
         e.audio_position = block->position + offset;
+        e.audio_rate_hz = VS_RATE_HZ;
+        e.audio_channels = 1;
         vs__direct_tell(d, &e);
     }
     if (segment && d->stt && d->stt_status == 0)
         feed_engine(d, block->spoken + offset, frames, segment);
+}
+
+static void on_wide(void *user, const struct vs__wide_audio *audio)
+{
+    struct vs__direct *d = user;
+    struct vs_event e = vs__event_now(VS_EVENT_AUDIO);
+
+    e.audio = audio->audio;
+    e.audio_plain = audio->plain;
+    e.audio_frames = audio->frames;
+    e.audio_position = audio->position;
+    e.audio_rate_hz = d->wide_hz;
+    e.audio_channels = d->wide_channels;
+    e.gain_db = audio->gain_db;
+    e.limit_db = 20 * log10f(audio->limit + 1e-10f);
+    vs__direct_tell(d, &e);
 }
 
 static void on_probability(void *user, uint64_t start_frame, uint64_t end_frame, float probability)
@@ -138,6 +157,7 @@ struct vs__chain_sink vs__direct_sink(struct vs__direct *d, bool probabilities)
     return (struct vs__chain_sink){.user = d,
                                    .step = on_step,
                                    .audio = on_audio,
+                                   .wide = on_wide,
                                    .probability = probabilities ? on_probability : NULL};
 }
 

@@ -180,8 +180,10 @@ static int fill_chain_config(struct vs_pipeline *p)
     chain->audio_all = config->audio == VS_AUDIO_ALL;
     chain->audio_segments = config->audio == VS_AUDIO_SEGMENTS || p->engine;
     chain->enhance_text = config->enhance_text && p->engine;
-    chain->enhance = config->audio || chain->enhance_text ? (unsigned)config->enhance : 0;
-    return 0;
+    bool twin = chain->enhance_text || (config->audio && config->audio != VS_AUDIO_WIDE);
+    chain->enhance = twin ? (unsigned)config->enhance : 0;
+    return vs__wide_config_fill(&p->env.log, config->audio, config->enhance, config->audio_rate_hz,
+                                config->audio_channels, chain);
 }
 
 static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *given)
@@ -297,6 +299,8 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
                                     .on_event = own.on_event,
                                     .user = own.user,
                                     .audio = own.audio,
+                                    .wide_hz = p->chain_config.wide_hz,
+                                    .wide_channels = p->chain_config.wide_channels,
                                     .stt = p->engine,
                                     .stt_state = p->engine_state,
                                     .text = &p->text};
@@ -398,6 +402,11 @@ int vs_pipeline_start(vs_pipeline *p)
 {
     if (p->used)
         return -EALREADY;
+    if (p->config.audio == VS_AUDIO_WIDE) {
+        vs__log(&p->env.log, VS_LOG_ERROR, "dsp",
+                "audio at the source's rate comes from vs_pipeline_run() and streams only");
+        return -ENOTSUP;
+    }
     int rc = vs__live_start(p);
     if (rc == 0)
         p->used = true;

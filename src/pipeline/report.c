@@ -2,6 +2,8 @@
 /* Events and the ledger. */
 #include "pipeline/report.h"
 
+#include <errno.h>
+
 struct vs_event vs__event_now(int type)
 {
     return (struct vs_event){.size = sizeof(struct vs_event),
@@ -30,6 +32,28 @@ struct vs_event vs__event_of_step(const struct vs__chain_step *step, uint32_t ra
     e.level_db = step->level_db;
     vs__event_bounds(&e, step->start_frame, step->end_frame, rate_hz);
     return e;
+}
+
+int vs__wide_config_fill(const struct vs_log *log, int audio, int enhance, uint32_t rate_hz,
+                         uint32_t channels, struct vs__chain_config *ret)
+{
+    if (audio != VS_AUDIO_WIDE)
+        return 0;
+    ret->audio_wide = true;
+    ret->wide_enhance = (unsigned)enhance;
+    ret->wide_hz = rate_hz ? rate_hz : ret->rate_hz;
+    ret->wide_channels = channels ? channels : ret->channel ? 1 : ret->channels;
+    if (ret->wide_hz < 8000 || ret->wide_hz > 192000)
+        vs__log(log, VS_LOG_ERROR, "dsp", "audio at %u Hz cannot be made: 8000 to 192000 can",
+                ret->wide_hz);
+    else if (ret->wide_channels != 1 && ret->wide_channels != ret->channels)
+        vs__log(log, VS_LOG_ERROR, "dsp", "%u channels cannot be made of %u: 1 or all can",
+                ret->wide_channels, ret->channels);
+    else if (ret->wide_channels != 1 && ret->channel)
+        vs__log(log, VS_LOG_ERROR, "dsp", "one channel alone makes no %u", ret->wide_channels);
+    else
+        return 0;
+    return -EINVAL;
 }
 
 struct vs_ledger vs__ledger(const struct vs__chain *c, uint32_t rate_hz, uint32_t channels,

@@ -30,14 +30,20 @@ struct vs__direct {
     uint32_t rate_hz;
     vs_event_fn *on_event;
     void *user;
-    int audio;                    /**< enum vs_audio that the user asked for */
-    const struct vs_stt_ops *stt; /**< NULL = none */
+    int audio;                       /**< enum vs_audio that the user asked for */
+    uint32_t wide_hz, wide_channels; /**< of VS_AUDIO_WIDE */
+    const struct vs_stt_ops *stt;    /**< NULL = none */
     void *stt_state;
     uint64_t sequence;
     _Atomic uint64_t text_frames; /**< any thread may read it */
     struct vs__histogram *text;   /**< NULL = not measured */
     int stt_status;               /**< of the open segment */
 };
+
+/** What VS_AUDIO_WIDE asks of the chain, whose source is known already.
+    @return 0, or -EINVAL after a sentence. */
+int vs__wide_config_fill(const struct vs_log *log, int audio, int enhance, uint32_t rate_hz,
+                         uint32_t channels, struct vs__chain_config *ret);
 
 /** The sink that leads to `d`. @param probabilities whether to pass on each hop's. */
 struct vs__chain_sink vs__direct_sink(struct vs__direct *d, bool probabilities);

@@ -54,8 +54,9 @@ static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_conf
     ret->high_pass_hz = own->high_pass_hz == 0 ? 80 : own->high_pass_hz;
     ret->audio_all = own->audio == VS_AUDIO_ALL;
     ret->audio_segments = own->audio == VS_AUDIO_SEGMENTS;
-    ret->enhance = own->audio ? (unsigned)own->enhance : 0;
-    return 0;
+    ret->enhance = own->audio && own->audio != VS_AUDIO_WIDE ? (unsigned)own->enhance : 0;
+    return vs__wide_config_fill(log, own->audio, own->enhance, own->audio_rate_hz,
+                                own->audio_channels, ret);
 }
 
 int vs_stream_create(const struct vs_stream_config *config, vs_stream **ret)
@@ -77,8 +78,12 @@ int vs_stream_create(const struct vs_stream_config *config, vs_stream **ret)
     s->env = own.env;
     s->rate_hz = own.rate_hz;
     s->channels = own.channels;
-    s->direct = (struct vs__direct){
-        .rate_hz = own.rate_hz, .on_event = own.on_event, .user = own.user, .audio = own.audio};
+    s->direct = (struct vs__direct){.rate_hz = own.rate_hz,
+                                    .on_event = own.on_event,
+                                    .user = own.user,
+                                    .audio = own.audio,
+                                    .wide_hz = chain.wide_hz,
+                                    .wide_channels = chain.wide_channels};
     rc = vs__vad_open(&s->vad, own.vad, own.vad_ops, &s->env, &chain.vad_shape);
     if (rc < 0)
         goto fail;

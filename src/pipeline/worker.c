@@ -169,6 +169,8 @@ static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint3
         e.audio = block->shown + offset;
         e.audio_frames = frames;
         e.audio_position = block->position + offset;
+        e.audio_rate_hz = VS_RATE_HZ;
+        e.audio_channels = 1;
         if (!hold_block(live, block))
             vs__count(&live->events_dropped, 1);
         else if (!send_event(live, &e, block, false))
