@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* voicestand listen: a live source, events as they come. */
+/* voicestand listen: a live source, events as they come; and voicestand monitor, which shows how. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/common.h"
+#include "monitor/monitor.h"
 #include "output/output.h"
 
 enum { POLL_MS = 100, GRACE_S = 2 };
@@ -26,8 +27,16 @@ static struct listen {
     atomic_int stop;         /* number of the signal that asked for the end */
     atomic_bool aborted;     /* a second one came */
     atomic_bool failed;      /* an output cannot be written */
+    enum monitor_face face;  /* of the figures */
+    bool watched;            /* somebody wants figures */
     struct vs_ledger ledger; /* by the last event */
 } listen = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+
+static void leave(int signal)
+{
+    monitor_leave_screen();
+    _exit(128 + signal);
+}
 
 static void on_signal(void *user, int signal, int count)
 {
@@ -36,7 +45,7 @@ static void on_signal(void *user, int signal, int count)
     (void)user;
     pthread_mutex_lock(&listen.lock);
     if (listen.pipeline == NULL)
-        _exit(128 + signal);
+        leave(signal);
     atomic_store(&listen.stop, signal);
     if (count > 1) {
         atomic_store(&listen.aborted, true);
@@ -46,7 +55,7 @@ static void on_signal(void *user, int signal, int count)
         /* A text engine may not hear of it: what was written is flushed, so that is the end. */
         while (listen.pipeline != NULL)
             if (pthread_cond_timedwait(&listen.ended, &listen.lock, &until) == ETIMEDOUT)
-                _exit(128 + signal);
+                leave(signal);
     }
     pthread_mutex_unlock(&listen.lock);
 }
@@ -65,7 +74,8 @@ static void on_event(void *user, const struct vs_event *event)
     (void)user;
     if (event->type == VS_EVENT_LEDGER)
         listen.ledger = *event->ledger;
-    if (atomic_load(&listen.failed))
+    monitor_event(event);
+    if (atomic_load(&listen.failed) || listen.output == NULL || event->type == VS_EVENT_PROBABILITY)
         return;
     status = vs_output_event(listen.output, &listen.source, event);
     if (status < 0)
@@ -108,6 +118,7 @@ static int open_pipeline(const struct settings *s)
         config.rate_hz = s->rate_hz;
         config.channels = s->channels;
     }
+    config.probabilities = listen.watched;
     config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
     config.placement = s->placement;
     config.save_power = s->power == 1 ? -1 : s->power == 2;
@@ -117,6 +128,7 @@ static int open_pipeline(const struct settings *s)
         sentences_explain(&listen.words, status);
         return status_of(status);
     }
+    monitor_attach(p);
     vs_pipeline_info(p, &info);
     listen.source.rate_hz = info.rate_hz;
     listen.source.total_frames = info.total_frames;
@@ -130,7 +142,7 @@ static void say_listening(const struct settings *s)
 {
     struct vs_pipeline_info info = {.size = sizeof(info)};
 
-    if (s->quiet)
+    if (s->quiet || listen.face == MONITOR_SCREEN)
         return;
     vs_pipeline_info(listen.pipeline, &info);
     say("listening to %s (%s, %u Hz, %u %s); Ctrl-C ends",
@@ -150,6 +162,8 @@ static int wait_for_end(const struct settings *s)
         int64_t left_ms = (end_ns - now_ns()) / 1000000 + 1;
 
         status = vs_pipeline_wait(listen.pipeline, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
+        if (!monitor_tick())
+            break;
     }
     return status < 0 ? status : 0;
 }
@@ -168,6 +182,8 @@ static int run_pipeline(const struct settings *s)
         vs_pipeline_stats(p, &stats);
         stats.ledger = listen.ledger;
     }
+    monitor_leave_screen();
+    monitor_attach(NULL);
     if (status < 0)
         sentences_explain(&listen.words, status);
     if (stats.hops > 0 && !s->quiet && !atomic_load(&listen.failed)) {
@@ -189,10 +205,16 @@ static int hear(const struct settings *s)
     int status = open_audio(s);
     int closed;
 
+    if (status == 0 && listen.watched) {
+        struct vs_env env;
+        sentences_env(&listen.words, s, &env);
+        status = monitor_open(s, &env, listen.face);
+    }
     if (status == 0)
         status = open_pipeline(s);
     if (status == 0)
         status = run_pipeline(s);
+    monitor_close();
     vs_segment_audio_close(listen.audio);
     closed = vs_output_close(listen.output);
     if (closed < 0)
@@ -218,6 +240,7 @@ int run_listen(const struct settings *s, int count, char **arguments)
     listen.settings = s;
     listen.output_name = s->output != NULL ? s->output : "standard output";
     sentences_init(&listen.words, s, s->capture);
+    listen.watched = s->metrics != NULL;
     config.terminal = s->output == NULL && isatty(STDOUT_FILENO);
     if (config.format < 0)
         config.format = config.terminal ? VS_OUTPUT_TEXT : VS_OUTPUT_JSONL;
@@ -232,4 +255,29 @@ int run_listen(const struct settings *s, int count, char **arguments)
     if (s->output != NULL && fclose(config.stream) != 0 && status == 0)
         status = say_output(s->output, -errno);
     return status;
+}
+
+int run_monitor(const struct settings *s, int count, char **arguments)
+{
+    bool terminal = isatty(STDOUT_FILENO) && s->format != VS_OUTPUT_JSONL;
+    int status;
+
+    (void)count;
+    (void)arguments;
+    signals_block();
+    status = config_check(s);
+    if (status != 0)
+        return status;
+    if (s->format > VS_OUTPUT_JSONL)
+        return say_usage("--format: monitor knows text and jsonl");
+    if (s->format == VS_OUTPUT_TEXT && !terminal)
+        return say_usage("--format text: standard output is no terminal; use jsonl");
+    listen.settings = s;
+    listen.output_name = "standard output";
+    listen.watched = true;
+    listen.face = terminal ? MONITOR_SCREEN : MONITOR_LINES;
+    sentences_init(&listen.words, s, s->capture);
+    if (signals_start(on_signal, NULL) < 0)
+        return EXIT_STATUS_INTERNAL;
+    return hear(s);
 }

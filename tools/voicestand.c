@@ -13,8 +13,11 @@ static int run_help(const struct settings *s, int count, char **arguments);
 static int run_completions(const struct settings *s, int count, char **arguments);
 
 static const struct option_group *const groups_listen[] = {
-    &group_listen,  &group_text,  &group_output,  &group_detect, &group_signal,
-    &group_enhance, &group_stdin, &group_general, NULL};
+    &group_listen,  &group_text,  &group_output,  &group_detect,  &group_signal,
+    &group_enhance, &group_stdin, &group_monitor, &group_general, NULL};
+static const struct option_group *const groups_monitor[] = {
+    &group_listen, &group_text,    &group_format,  &group_detect, &group_signal,
+    &group_stdin,  &group_monitor, &group_general, NULL};
 static const struct option_group *const groups_segment[] = {
     &group_output,  &group_files, &group_text,    &group_detect, &group_signal,
     &group_enhance, &group_stdin, &group_general, NULL};
@@ -30,6 +33,12 @@ const struct command commands[] = {
      "speech starts and ends and, with --stt, its text. Ctrl-C ends it and delivers all that was "
      "heard; a second one ends it at once.",
      groups_listen, run_listen, VALUE_ANY, 0, 0},
+    {"monitor", "", "watch a microphone: sound, speech, latency, load",
+     "Listens as 'voicestand listen' does, and shows what goes on: the level, the sound and the "
+     "probability of speech of the last ten seconds, the latency of each stage, the account of "
+     "samples, threads, memory and sensors. On a terminal q ends it; in a pipe it writes JSON "
+     "Lines, one a second.",
+     groups_monitor, run_monitor, VALUE_ANY, 0, 0},
     {"segment", "FILE...", "find the speech in audio files",
      "Writes the speech segments of each FILE; - is standard input, WAV or --raw. Files are done "
      "several at once and written in the order given. Files that cannot be read are named in one "

@@ -62,7 +62,7 @@ struct vs_event {
     double start_s;                 /**< start_frame / rate */
     double end_s;                   /**< end_frame / rate */
     float probability;              /**< PROBABILITY: this hop, 0..1; END, SEGMENT: mean */
-    float level_db;                 /**< END, SEGMENT: RMS in dB full scale */
+    float level_db;                 /**< END, SEGMENT, PROBABILITY: RMS in dB full scale */
     int cause;                      /**< GAP: enum vs_drop */
     int status;                     /**< ERROR: -errno */
     const char *text;               /**< TEXT, SEGMENT: UTF-8 or NULL; STATE, ERROR: a sentence */
@@ -76,6 +76,7 @@ struct vs_event {
     const float *audio_plain; /**< AUDIO, WIDE: the same frames before all processing, finite */
     float gain_db;            /**< AUDIO, WIDE: of the level control at the end of it */
     float limit_db;           /**< AUDIO, WIDE: lowest of the limiter in it, 0 = it rested */
+    float peak_db;            /**< PROBABILITY: largest sample in dB full scale */
 };
 
 /** Receives events. Pipeline: on its output thread, one call at a time. Stream, vs_pipeline_run():

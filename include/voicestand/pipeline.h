@@ -153,6 +153,11 @@ VS_API VS_NODISCARD int vs_backends_list(const struct vs_env *env, const char *s
                                                        const char *description),
                                          void *user);
 
+/** Path of the module file `name` ("sndfile", …), where the library would load it from. `env` may be
+    NULL. Blocks. @return 0; -ENOENT it is not installed; -ENAMETOOLONG. */
+VS_API VS_NODISCARD int vs_module_path(const struct vs_env *env, const char *name, char *ret,
+                                       size_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

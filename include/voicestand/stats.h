@@ -70,6 +70,7 @@ struct vs_stats {
     int64_t source_latency_ns; /**< what the source says it adds before its stamp */
     int realtime;              /**< real-time priority of the worker, 0 = none */
     int64_t audio_delay_ns;    /**< most audio that must come in behind a frame before its AUDIO */
+    uint32_t ring_fill_frames; /**< in the ring now */
 };
 
 /** Stable lower-case name of a drop cause, e.g. "ring_full"; "unknown" outside the enum. */

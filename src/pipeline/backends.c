@@ -95,6 +95,20 @@ static bool find_module(char *path, size_t size, const char *name, const struct 
     return find_in(path, size, VS__MODULE_DIR, "", name);
 }
 
+int vs_module_path(const struct vs_env *env, const char *name, char *ret, size_t bytes)
+{
+    struct vs_env none = {0};
+    char path[4200];
+
+    if (strchr(name, '/') || !find_module(path, sizeof(path), name, env ? env : &none))
+        return -ENOENT;
+    size_t length = strlen(path) + 1;
+    if (length > bytes)
+        return -ENAMETOOLONG;
+    memcpy(ret, path, length);
+    return 0;
+}
+
 static const void *table_of(const struct vs_module *m, int kind)
 {
     const void *tables[] = {m->capture, m->vad, m->stt, m->writer, m->topology, m->realtime};

@@ -223,6 +223,29 @@ static float *enhanced_hop(struct vs__chain *c, uint64_t hop)
     return from + (hop * VS_HOP_FRAMES - b->position);
 }
 
+static float to_db(double power)
+{
+    return (float)(10 * log10(power + 1e-20));
+}
+
+/* Levels are only found for those who want to know. */
+static void tell_hop(struct vs__chain *c, uint64_t hop, uint64_t start, uint64_t end,
+                     float probability)
+{
+    const struct vs__block *b = find_block(c, hop * VS_HOP_FRAMES);
+    const float *pcm = b->pcm + (hop * VS_HOP_FRAMES - b->position);
+    float peak = c->dsp.peak(pcm, VS_HOP_FRAMES);
+    struct vs__chain_hop h = {
+        .start_frame = to_source(c, start),
+        .end_frame = to_source(c, end),
+        .probability = probability,
+        .level_db = to_db((double)c->dsp.energy(pcm, VS_HOP_FRAMES) / VS_HOP_FRAMES),
+        .peak_db = to_db((double)peak * (double)peak),
+    };
+
+    c->config.sink.hop(c->config.sink.user, &h);
+}
+
 static void decide_hop(struct vs__chain *c, float probability)
 {
     struct vs__segment_step steps[2];
@@ -237,9 +260,8 @@ static void decide_hop(struct vs__chain *c, float probability)
     if (c->ending)
         end = VS__MIN(end, c->end);
     vs__count(&c->metrics.hops, 1);
-    if (c->config.sink.probability && start < end)
-        c->config.sink.probability(c->config.sink.user, to_source(c, start), to_source(c, end),
-                                   probability);
+    if (c->config.sink.hop && start < end)
+        tell_hop(c, hop, start, end, probability);
     if (c->config.audio_all)
         send_audio(c, start, end, 0);
     int n = vs__segmenter_push(&c->segmenter, probability, steps);

@@ -37,6 +37,13 @@ struct vs__chain_step {
     bool split;
 };
 
+/** A hop that was decided. */
+struct vs__chain_hop {
+    uint64_t start_frame, end_frame; /**< source frames */
+    float probability;
+    float level_db, peak_db; /**< of what the detector heard */
+};
+
 /** Receives what the chain finds, on the chain's thread, in order. Members may be NULL. */
 struct vs__chain_sink {
     void *user;
@@ -46,8 +53,7 @@ struct vs__chain_sink {
                   uint64_t segment);
     /** Enhanced audio at a rate of its own, as the configuration asks. */
     void (*wide)(void *user, const struct vs__wide_audio *audio);
-    /** One hop, in source frames. */
-    void (*probability)(void *user, uint64_t start_frame, uint64_t end_frame, float probability);
+    void (*hop)(void *user, const struct vs__chain_hop *hop);
 };
 
 struct vs__chain_config {

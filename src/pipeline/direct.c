@@ -142,13 +142,15 @@ static void on_wide(void *user, const struct vs__wide_audio *audio)
     vs__direct_tell(d, &e);
 }
 
-static void on_probability(void *user, uint64_t start_frame, uint64_t end_frame, float probability)
+static void on_hop(void *user, const struct vs__chain_hop *hop)
 {
     struct vs__direct *d = user;
     struct vs_event e = vs__event_now(VS_EVENT_PROBABILITY);
 
-    e.probability = probability;
-    vs__event_bounds(&e, start_frame, end_frame, d->rate_hz);
+    e.probability = hop->probability;
+    e.level_db = hop->level_db;
+    e.peak_db = hop->peak_db;
+    vs__event_bounds(&e, hop->start_frame, hop->end_frame, d->rate_hz);
     vs__direct_tell(d, &e);
 }
 
@@ -158,7 +160,7 @@ struct vs__chain_sink vs__direct_sink(struct vs__direct *d, bool probabilities)
                                    .step = on_step,
                                    .audio = on_audio,
                                    .wide = on_wide,
-                                   .probability = probabilities ? on_probability : NULL};
+                                   .hop = probabilities ? on_hop : NULL};
 }
 
 int vs__direct_gap(struct vs__direct *d, uint64_t frames, int cause)

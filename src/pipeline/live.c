@@ -401,6 +401,9 @@ void vs__live_stats(const struct vs__live *live, struct vs_stats *ret)
     ret->ledger.events_dropped = vs__counted(&live->events_dropped);
     if (live->p->edge.data)
         ret->ring_frames = (uint32_t)(live->p->edge.data->bytes / live->p->edge.frame_bytes);
+    if (live->p->edge.data)
+        ret->ring_fill_frames =
+            (uint32_t)(vs__ring_fill(live->p->edge.data) / live->p->edge.frame_bytes);
 }
 
 void vs__live_destroy(struct vs__live *live)

@@ -180,22 +180,22 @@ static void on_audio(void *user, struct vs__block *block, uint32_t offset, uint3
         send_text_audio(live, block, offset, frames);
 }
 
-static void on_probability(void *user, uint64_t start_frame, uint64_t end_frame, float probability)
+static void on_hop(void *user, const struct vs__chain_hop *hop)
 {
     struct vs__live *live = user;
     struct vs_event e = vs__event_now(VS_EVENT_PROBABILITY);
 
-    e.probability = probability;
-    vs__event_bounds(&e, start_frame, end_frame, live->p->format.rate_hz);
+    e.probability = hop->probability;
+    e.level_db = hop->level_db;
+    e.peak_db = hop->peak_db;
+    vs__event_bounds(&e, hop->start_frame, hop->end_frame, live->p->format.rate_hz);
     (void)send_event(live, &e, NULL, false);
 }
 
 struct vs__chain_sink vs__worker_sink(struct vs__live *live, bool probabilities)
 {
-    return (struct vs__chain_sink){.user = live,
-                                   .step = on_step,
-                                   .audio = on_audio,
-                                   .probability = probabilities ? on_probability : NULL};
+    return (struct vs__chain_sink){
+        .user = live, .step = on_step, .audio = on_audio, .hop = probabilities ? on_hop : NULL};
 }
 
 /* in from the edge ---------------------------------------------------------------------------- */

@@ -148,6 +148,11 @@ static const struct option files[] = {
 static const struct option format[] = {
     CHOICE('f', "format", "FORMAT", format, format_names, "text or jsonl [text]"), {0}};
 
+static const struct option monitoring[] = {
+    TEXT(0, "metrics", "ADDRESS", metrics,
+         "show figures at unix:PATH or a loopback port: a page, /metrics, /live.json", .value = 0),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -164,6 +169,7 @@ const struct option_group group_listen = {"Source", device};
 const struct option_group group_output = {"Output", output};
 const struct option_group group_files = {"Many files", files};
 const struct option_group group_format = {"Output", format};
+const struct option_group group_monitor = {"Figures", monitoring};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)

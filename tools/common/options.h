@@ -24,6 +24,7 @@ struct settings {
     int sample_format; /* enum vs_format */
     const char *capture, *placement;
     int power; /* 0 auto, 1 full, 2 save */
+    const char *metrics;
     uint32_t latency_ms, ring_ms, seconds;
     /* output */
     int format; /* enum vs_output_format, -1 = by what standard output is */
@@ -74,7 +75,8 @@ struct command {
 };
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts,
-    group_enhance, group_detect, group_text, group_output, group_files, group_format, group_general;
+    group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
+    group_general;
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 
