@@ -125,6 +125,19 @@ struct vs_vad_ops {
     /** Visit the devices it can run on; may be NULL. Blocks. @return how many, or -errno. */
     int (*list)(const struct vs_env *env,
                 void (*visit)(void *user, const char *device, const char *description), void *user);
+
+    /* What follows may be NULL. */
+    /** What became of its device since the last call: a sentence that lives until close(), or NULL.
+        After infer(), on its thread; real-time safe. @param ret 0 or -errno of what happened */
+    const char *(*news)(void *state, int *ret);
+    /** Any thread. */
+    void (*stats)(const void *state, struct vs_device_stats *ret);
+    /** What it remembers of the audio, for another detector of the same `kin`; real-time safe.
+        `memory` is `memory_size` bytes, aligned to 64. */
+    const char *kin;
+    size_t memory_size;
+    void (*save)(const void *state, void *memory);
+    int (*restore)(void *state, const void *memory); /**< @return 0 or -errno */
 };
 
 struct vs_stt_params {

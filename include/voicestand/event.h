@@ -11,7 +11,8 @@ extern "C" {
 #endif
 
 enum vs_event_type {
-    VS_EVENT_STATE,       /**< a live source: audio flows, or what became of it, says `text` */
+    VS_EVENT_STATE,       /**< a live source: audio flows, or what became of it, says `text`; also
+                               what became of the detector's device, with `status` */
     VS_EVENT_START,       /**< speech began: a segment is open; never taken back */
     VS_EVENT_END,         /**< speech ended: the bounds of the segment are final */
     VS_EVENT_SEGMENT,     /**< a finished segment, after its text where an engine runs */
@@ -64,7 +65,7 @@ struct vs_event {
     float probability;              /**< PROBABILITY: this hop, 0..1; END, SEGMENT: mean */
     float level_db;                 /**< END, SEGMENT, PROBABILITY: RMS in dB full scale */
     int cause;                      /**< GAP: enum vs_drop */
-    int status;                     /**< ERROR: -errno */
+    int status;                     /**< ERROR, STATE of a device that fails: -errno */
     const char *text;               /**< TEXT, SEGMENT: UTF-8 or NULL; STATE, ERROR: a sentence */
     const float *audio;             /**< AUDIO: interleaved */
     size_t audio_frames;            /**< AUDIO: how many */

@@ -53,6 +53,23 @@ struct vs_latency {
     int64_t p50_ns, p90_ns, p99_ns, p999_ns, max_ns;
 };
 
+/** How a device served a detector that runs on one. All zero where there is none. */
+struct vs_device_stats {
+    size_t size;
+    const char
+        *device;     /**< "openvino:NPU"; NULL = the detector needs none. Lives with the object */
+    int in_use;      /**< nonzero: it decides now; 0: it is out, and `native` decides */
+    uint32_t out_ms; /**< how long it is out in all, by the audio's clock; 0 = it is in */
+    uint64_t by_device; /**< hops that it decided */
+    uint64_t by_native; /**< hops that `native` decided in its place */
+    uint64_t late;      /**< of those: it was not out, but its answer came too late */
+    uint64_t not_open;  /**< times that it could not be opened */
+    uint64_t failed;    /**< times that it gave an error */
+    uint64_t hung;      /**< times that it did not answer */
+    uint64_t nonsense;  /**< times that its answer was no probability */
+    uint64_t returns;   /**< times that it came back */
+};
+
 /** Snapshot of a running or finished pipeline or stream. */
 struct vs_stats {
     size_t size;
@@ -71,6 +88,7 @@ struct vs_stats {
     int realtime;              /**< real-time priority of the worker, 0 = none */
     int64_t audio_delay_ns;    /**< most audio that must come in behind a frame before its AUDIO */
     uint32_t ring_fill_frames; /**< in the ring now */
+    struct vs_device_stats vad_device;
 };
 
 /** Stable lower-case name of a drop cause, e.g. "ring_full"; "unknown" outside the enum. */

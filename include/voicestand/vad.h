@@ -4,6 +4,7 @@
 #define VOICESTAND_VAD_H
 
 #include <voicestand/base.h>
+#include <voicestand/stats.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,13 +34,17 @@ VS_API uint32_t vs_vad_block_frames(const vs_vad *v);
 /** Frames by which a probability lags the end of the block that it is returned for. */
 VS_API uint32_t vs_vad_latency_frames(const vs_vad *v);
 
-/** Probability of speech in the next block. Never blocks or allocates.
+/** Probability of speech in the next block. Never blocks or allocates; a detector on a device waits
+    for that, a second at most before it counts as hung.
     @param block vs_vad_block_frames() frames, full scale 1.0, finite. @param ret 0..1.
     @return 0, or what the backend reports. */
 VS_API VS_NODISCARD int vs_vad_infer(vs_vad *v, const float *block, float *ret);
 
 /** Back to the state after create. Never blocks or allocates. */
 VS_API void vs_vad_reset(vs_vad *v);
+
+/** How its device served, for a detector that runs on one. Any thread. Set `ret->size` first. */
+VS_API void vs_vad_stats(const vs_vad *v, struct vs_device_stats *ret);
 
 /** Free it. NULL is fine. */
 VS_API void vs_vad_destroy(vs_vad *v);

@@ -80,6 +80,8 @@ struct vs__thread {
 int vs__thread_start(struct vs__thread *t, const char *name, void *(*body)(void *), void *argument);
 /** Wait for it; nothing if it does not run. */
 void vs__thread_join(struct vs__thread *t);
+/** Never wait for it: it may run on until the process ends. */
+void vs__thread_leave(struct vs__thread *t);
 /** Flush denormals to zero on the calling thread; returns the old mode for vs__fp_restore(). */
 unsigned vs__fp_fast(void);
 void vs__fp_restore(unsigned mode);

@@ -90,6 +90,13 @@ void vs__thread_join(struct vs__thread *t)
     t->running = false;
 }
 
+void vs__thread_leave(struct vs__thread *t)
+{
+    if (t->running)
+        pthread_detach((pthread_t)t->handle);
+    t->running = false;
+}
+
 #if defined(__x86_64__)
 unsigned vs__fp_fast(void)
 {

@@ -13,6 +13,7 @@
 #include "capture/capture.h"
 #include "place/place.h"
 #include "stt/stt.h"
+#include "vad/guard.h"
 #include "vad/vad.h"
 
 /* Where a backend comes from: built in, or the file of a module. */
@@ -30,6 +31,7 @@ static const struct entry entries[] = {
     {"pipewire", VS__KIND_CAPTURE, NULL, "pipewire"},
     {"alsa", VS__KIND_CAPTURE, NULL, "alsa"},
     {"native", VS__KIND_VAD, &vs__vad_native, NULL},
+    {"auto", VS__KIND_VAD, &vs__vad_guard, NULL},
     {"energy", VS__KIND_VAD, &vs__vad_energy, NULL},
     {"silero", VS__KIND_VAD, &vs__vad_silero, NULL},
     {"openvino", VS__KIND_VAD, NULL, "openvino"},
@@ -162,6 +164,20 @@ static size_t state_size(int kind, const void *ops)
     }
 }
 
+static const char *name_of(int kind, const void *ops)
+{
+    switch (kind) {
+    case VS__KIND_CAPTURE:
+        return ((const struct vs_capture_ops *)ops)->name;
+    case VS__KIND_VAD:
+        return ((const struct vs_vad_ops *)ops)->name;
+    case VS__KIND_STT:
+        return ((const struct vs_stt_ops *)ops)->name;
+    default:
+        return ((const struct vs_writer_ops *)ops)->name;
+    }
+}
+
 static void log_unknown(int kind, const char *name, size_t length, const struct vs_env *env)
 {
     char known[160] = "";
@@ -200,6 +216,7 @@ int vs__backend_find(struct vs__backend *b, int kind, const char *name, const vo
                 "the backend was built for another version of the library");
         return -EINVAL;
     }
+    found.name = name_of(kind, found.ops);
     found.state = vs__alloc(state_size(kind, found.ops));
     found.argument = colon ? vs__strdup(colon + 1) : NULL;
     if (!found.state || (colon && !found.argument)) {
@@ -236,36 +253,118 @@ int vs__realtime_ask(const struct vs_env *env, int priority, const char **ret_wa
     return 0;
 }
 
+/* detectors ----------------------------------------------------------------------------------- */
+
+/* A detector that blocks, or that is not open yet (`shape` NULL), behind a guard. The guard owns its
+   state from here on. */
+static int guard_detector(struct vs__backend *b, unsigned cpu, const struct vs_env *env,
+                          const struct vs_vad_shape *shape, struct vs_vad_shape *ret)
+{
+    struct vs__guard_config config = {.env = env,
+                                      .cpu = cpu,
+                                      .device = b->ops,
+                                      .argument = b->argument,
+                                      .device_state = shape ? b->state : NULL,
+                                      .shape = shape,
+                                      .fallback = &vs__vad_native,
+                                      .block_frames = VS_HOP_FRAMES};
+    void *state = vs__alloc(vs__vad_guard.state_size);
+
+    if (!state)
+        return -ENOMEM;
+    if (!shape)
+        vs__free(b->state);
+    b->state = state;
+    b->ops = &vs__vad_guard;
+    return vs__guard_open(state, &config, ret);
+}
+
+/* "auto[:DEVICE]": the device's module need not be here either. */
+static int open_auto(struct vs__backend *b, const char *device, unsigned cpu,
+                     const struct vs_env *env, struct vs_vad_shape *ret)
+{
+    char name[512];
+    int rc;
+
+    if (!device)
+        return vs__vad_open(b, "native", NULL, env, ret);
+    if (snprintf(name, sizeof(name), "openvino:%s", device) >= (int)sizeof(name))
+        return -ENAMETOOLONG;
+    rc = vs__backend_find(b, VS__KIND_VAD, name, NULL, env);
+    if (rc == -ENOTSUP) {
+        vs__log(&env->log, VS_LOG_WARNING, "vad", "native decides instead of %s", name);
+        return vs__vad_open(b, "native", NULL, env, ret);
+    }
+    return rc < 0 ? rc : guard_detector(b, cpu, env, NULL, ret);
+}
+
+static int check_shape(const struct vs_env *env, const char *name, const struct vs_vad_shape *shape)
+{
+    if (shape->block_frames >= 1 && shape->block_frames <= 4096 &&
+        shape->latency_frames <= VS_RATE_HZ)
+        return 0;
+    vs__log(&env->log, VS_LOG_ERROR, "vad", "%s asks for blocks of %u frames: 1 to 4096 can be",
+            name, shape->block_frames);
+    return -EINVAL;
+}
+
+static int open_detector(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
+                         const struct vs_env *env, unsigned cpu, struct vs_vad_shape *ret)
+{
+    struct vs_vad_params params = {.size = sizeof(params), .env = env, .cpu = cpu};
+    struct vs_vad_shape shape = {.size = sizeof(shape)};
+    const struct vs_vad_ops *found;
+    int rc = vs__backend_find(b, VS__KIND_VAD, name, ops, env);
+
+    if (rc < 0)
+        return rc;
+    found = b->ops;
+    params.argument = b->argument;
+    rc = found->open(b->state, &params, &shape);
+    if (rc == 0)
+        rc = check_shape(env, found->name, &shape);
+    if (rc == 0 && (shape.flags & VS_VAD_BLOCKS)) {
+        struct vs_vad_shape own = shape;
+        return guard_detector(b, cpu, env, &own, ret);
+    }
+    if (rc == 0)
+        *ret = shape;
+    return rc;
+}
+
 int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
                  const struct vs_env *env, struct vs_vad_shape *ret)
 {
-    struct vs_vad_shape shape = {.size = sizeof(shape)};
+    bool is_auto;
     unsigned cpu;
-
     int rc = vs_cpu_parse(env->cpu, &cpu);
+
     if (rc < 0) {
         vs__log(&env->log, VS_LOG_ERROR, "dsp", "kernels \"%s\": %s; try auto or c", env->cpu,
                 rc == -EINVAL ? "no such level" : "this machine cannot run them");
         return rc;
     }
-    rc = vs__backend_find(b, VS__KIND_VAD, name && *name ? name : "native", ops, env);
-    if (rc < 0)
-        return rc;
-    const struct vs_vad_ops *found = b->ops;
-    struct vs_vad_params params = {
-        .size = sizeof(params), .env = env, .argument = b->argument, .cpu = cpu};
-    rc = found->open(b->state, &params, &shape);
-    if (rc == 0 && (shape.block_frames < 1 || shape.block_frames > 4096 ||
-                    shape.latency_frames > VS_RATE_HZ)) {
-        vs__log(&env->log, VS_LOG_ERROR, "vad", "%s asks for blocks of %u frames: 1 to 4096 can be",
-                found->name, shape.block_frames);
-        rc = -EINVAL;
-    }
-    if (rc < 0) {
-        found->close(b->state);
+    name = name && *name ? name : "native";
+    is_auto = !ops && strncmp(name, "auto", 4) == 0 && (name[4] == '\0' || name[4] == ':');
+    rc = is_auto ? open_auto(b, name[4] ? name + 5 : NULL, cpu, env, ret)
+                 : open_detector(b, name, ops, env, cpu, ret);
+    if (rc < 0 && b->ops) {
+        ((const struct vs_vad_ops *)b->ops)->close(b->state);
         vs__backend_drop(b);
-        return rc;
     }
-    *ret = shape;
-    return 0;
+    return rc;
+}
+
+void vs__vad_hurry(struct vs__backend *b)
+{
+    if (b->ops == &vs__vad_guard)
+        vs__guard_hurry(b->state);
+}
+
+void vs__vad_stats(const struct vs__backend *b, struct vs_device_stats *ret)
+{
+    const struct vs_vad_ops *ops = b->ops;
+
+    if (ops && ops->stats)
+        ops->stats(b->state, ret);
 }

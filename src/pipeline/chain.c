@@ -306,6 +306,15 @@ static void enhance_hop(struct vs__chain *c, const float *pcm, uint64_t hop)
     }
 }
 
+static void tell_news(struct vs__chain *c)
+{
+    int status = 0;
+    const char *text = c->config.vad->news(c->config.vad_state, &status);
+
+    if (text && c->config.sink.state)
+        c->config.sink.state(c->config.sink.user, text, status);
+}
+
 /* One block for the detector. */
 static int hear(struct vs__chain *c, const float *block)
 {
@@ -317,6 +326,8 @@ static int hear(struct vs__chain *c, const float *block)
     if (rc < 0)
         return rc;
     vs__histogram_add(&c->metrics.vad, t1 - t0);
+    if (c->config.vad->news)
+        tell_news(c);
     c->heard += c->config.vad_shape.block_frames;
     c->excused_ns = 0;
     decide_heard(c, probability >= 0 && probability <= 1 ? probability : 0);
@@ -595,6 +606,8 @@ void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
     vs__histogram_read(&m->vad, &ret->stage[VS_STAGE_VAD]);
     vs__histogram_read(&m->segment, &ret->stage[VS_STAGE_SEGMENT]);
     vs__histogram_read(&m->total, &ret->stage[VS_STAGE_TOTAL]);
+    if (c->config.vad->stats)
+        c->config.vad->stats(c->config.vad_state, &ret->vad_device);
     ret->hops = vs__counted(&m->hops);
     ret->speech_hops = vs__counted(&m->speech_hops);
     ret->segments = vs__counted(&m->segments);

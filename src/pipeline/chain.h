@@ -54,6 +54,8 @@ struct vs__chain_sink {
     /** Enhanced audio at a rate of its own, as the configuration asks. */
     void (*wide)(void *user, const struct vs__wide_audio *audio);
     void (*hop)(void *user, const struct vs__chain_hop *hop);
+    /** What became of the detector's device: a sentence that lives as long as the detector. */
+    void (*state)(void *user, const char *text, int status);
 };
 
 struct vs__chain_config {

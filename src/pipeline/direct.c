@@ -154,12 +154,22 @@ static void on_hop(void *user, const struct vs__chain_hop *hop)
     vs__direct_tell(d, &e);
 }
 
+static void on_state(void *user, const char *text, int status)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_STATE);
+
+    e.text = text;
+    e.status = status;
+    vs__direct_tell(user, &e);
+}
+
 struct vs__chain_sink vs__direct_sink(struct vs__direct *d, bool probabilities)
 {
     return (struct vs__chain_sink){.user = d,
                                    .step = on_step,
                                    .audio = on_audio,
                                    .wide = on_wide,
+                                   .state = on_state,
                                    .hop = probabilities ? on_hop : NULL};
 }
 

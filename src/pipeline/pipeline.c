@@ -201,6 +201,8 @@ static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *gi
              : open_source(p, source, given->capture_ops);
     if (rc < 0)
         return rc;
+    if (p->format.live)
+        vs__vad_hurry(&p->vad);
     return fill_chain_config(p);
 }
 
@@ -464,7 +466,7 @@ void vs_pipeline_info(const vs_pipeline *p, struct vs_pipeline_info *ret)
 
     info.capture = p->source->name;
     info.device = p->format.device ? p->format.device : p->source->name;
-    info.vad = ((const struct vs_vad_ops *)p->vad.ops)->name;
+    info.vad = p->vad.name;
     info.vad_device = p->vad_shape.device ? p->vad_shape.device : "cpu";
     info.stt = p->engine ? p->engine->name : "null";
     info.cpu = vs_cpu_name(p->chain_config.cpu);

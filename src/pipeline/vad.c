@@ -53,6 +53,13 @@ void vs_vad_reset(vs_vad *v)
     ops->reset(v->backend.state);
 }
 
+void vs_vad_stats(const vs_vad *v, struct vs_device_stats *ret)
+{
+    struct vs_device_stats stats = {.size = sizeof(stats)};
+    vs__vad_stats(&v->backend, &stats);
+    vs__write_sized(ret, &stats, sizeof(stats));
+}
+
 void vs_vad_destroy(vs_vad *v)
 {
     if (!v)

@@ -192,10 +192,22 @@ static void on_hop(void *user, const struct vs__chain_hop *hop)
     (void)send_event(live, &e, NULL, false);
 }
 
+static void on_state(void *user, const char *text, int status)
+{
+    struct vs_event e = vs__event_now(VS_EVENT_STATE);
+
+    e.text = text;
+    e.status = status;
+    (void)send_event(user, &e, NULL, true);
+}
+
 struct vs__chain_sink vs__worker_sink(struct vs__live *live, bool probabilities)
 {
-    return (struct vs__chain_sink){
-        .user = live, .step = on_step, .audio = on_audio, .hop = probabilities ? on_hop : NULL};
+    return (struct vs__chain_sink){.user = live,
+                                   .step = on_step,
+                                   .audio = on_audio,
+                                   .state = on_state,
+                                   .hop = probabilities ? on_hop : NULL};
 }
 
 /* in from the edge ---------------------------------------------------------------------------- */

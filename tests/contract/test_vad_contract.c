@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "vad/guard.h"
 #include "vad/vad.h"
 
 #define HOPS  300
@@ -24,16 +25,33 @@ static char trace_path[] = "/tmp/voicestand-trace-XXXXXX";
 static char silero_path[4096], openvino_path[4200];
 static struct vs_env silent;
 
+/* A guard: around the argument's device of openvino, else around energy. */
+static const struct vs_vad_ops *openvino;
+
+static int open_guarded(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret)
+{
+    struct vs__guard_config config = {.env = params->env,
+                                      .cpu = params->cpu,
+                                      .device = params->argument ? openvino : &vs__vad_energy,
+                                      .argument = params->argument,
+                                      .fallback = &vs__vad_native,
+                                      .block_frames = VS_HOP_FRAMES};
+
+    return vs__guard_open(state, &config, ret);
+}
+
+static struct vs_vad_ops guarded;
+
 static struct entry {
     const struct vs_vad_ops *ops;
     const char *argument;
-} entries[8] = {
+} entries[9] = {
     {&vs__vad_null, NULL},   {&vs__vad_null, "0.25"}, {&vs__vad_replay, trace_path},
-    {&vs__vad_energy, NULL}, {&vs__vad_native, NULL},
+    {&vs__vad_energy, NULL}, {&vs__vad_native, NULL}, {&guarded, NULL},
 };
 
 /* How many take part. What needs files that may not be here comes last. */
-static size_t entry_count = 5;
+static size_t entry_count = 6;
 static const char *no_silero, *no_openvino; /* why they do not; NULL = they do */
 
 /* Counting: the linker sends the detectors' calls here. */
@@ -195,7 +213,9 @@ static void test_shape(void **state)
         struct instance i = open_instance(&entries[e]);
 
         assert_in_range(i.shape.block_frames, 1, 4096);
-        assert_in_range(i.shape.latency_frames, 0, VS_HOP_FRAMES);
+        /* A guard gives the device time: blocks of 512 become hops, and one hop more. */
+        assert_in_range(i.shape.latency_frames, 0,
+                        entries[e].ops == &guarded ? 4 * VS_HOP_FRAMES : VS_HOP_FRAMES);
         assert_non_null(i.shape.device);
         close_instance(&i);
     }
@@ -411,6 +431,8 @@ static const char *find_openvino(void)
     if (status == -ENOTSUP)
         return "there is no libopenvino_c";
     entry_count++; /* what else is wrong is for the tests to find */
+    openvino = entry->vad;
+    entries[entry_count++] = (struct entry){&guarded, openvino_path};
     return NULL;
 }
 
@@ -448,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_openvino_takes_part),
     };
 
+    guarded = vs__vad_guard;
+    guarded.open = open_guarded;
     no_silero = find_silero();
     no_openvino = find_openvino();
     return cmocka_run_group_tests_name("vad contract", tests, write_trace, remove_trace);
