@@ -102,10 +102,9 @@ static void check_kernels(void)
     static const struct {
         unsigned flag;
         const char *name;
-    } features[] = {{VS_CPU_AVX2, "AVX2 and FMA"},
-                    {VS_CPU_AVX512, "AVX-512"},
-                    {VS_CPU_VNNI, "AVX-512 VNNI"},
-                    {VS_CPU_NEON, "NEON"}};
+    } features[] = {{VS_CPU_AVX2, "AVX2 and FMA"}, {VS_CPU_AVX512, "AVX-512"},
+                    {VS_CPU_VNNI, "AVX-512 VNNI"}, {VS_CPU_AVX_VNNI, "AVX-VNNI"},
+                    {VS_CPU_NEON, "NEON"},         {VS_CPU_NEON_DOT, "NEON dot product"}};
     unsigned all = vs_cpu_detect(), used = all;
     const char *name, *level;
     char found[100] = "";

@@ -16,18 +16,20 @@ enum vs_cpu_flags {
     VS_CPU_AVX512 = 1 << 1, /**< F, BW, DQ and VL */
     VS_CPU_VNNI = 1 << 2,   /**< AVX-512 VNNI */
     VS_CPU_NEON = 1 << 3,
+    VS_CPU_AVX_VNNI = 1 << 4, /**< the same on 256 bits, where there is no AVX-512 */
+    VS_CPU_NEON_DOT = 1 << 5, /**< sums of 8-bit products: FEAT_DotProd */
 };
 
 /** What both this processor and its operating system can run: a set of enum vs_cpu_flags.
     Any thread, never blocks. */
 VS_API unsigned vs_cpu_detect(void);
 
-/** Turn a level ("auto" or NULL, "c", "avx2", "avx512", "neon") into flags; "auto" is
-    vs_cpu_detect(). @return 0; -EINVAL unknown name; -ENOTSUP this machine cannot run it. */
+/** Turn a level into flags: "auto" or NULL, which is vs_cpu_detect(); "c", "avx2", "avx2-vnni",
+    "avx512", "avx512-vnni", "neon", "neon-dot", which are that level and what it stands on, no
+    more. @return 0; -EINVAL unknown name; -ENOTSUP this machine or this build cannot run it. */
 VS_API VS_NODISCARD int vs_cpu_parse(const char *name, unsigned *ret);
 
-/** Name of the highest level in `flags`: "c", "avx2", "avx512", "avx512-vnni" or "neon".
-    Static string. */
+/** Name of the highest level in `flags`, of those that vs_cpu_parse() takes. Static string. */
 VS_API const char *vs_cpu_name(unsigned flags);
 
 /** Name of kernel `index` (0, 1, …) and of the level that `flags` selects for it.

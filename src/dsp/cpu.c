@@ -21,6 +21,7 @@ unsigned vs_cpu_detect(void)
     const unsigned avx2 = 1u << 5;                                     /* leaf 7 ebx */
     const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
     const unsigned vnni = 1u << 11;                                    /* leaf 7 ecx */
+    const unsigned avx_vnni = 1u << 4;                                 /* leaf 7, 1: eax */
     unsigned a, b, c, d, flags = 0;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || ~c & (fma | osxsave | avx))
@@ -34,6 +35,8 @@ unsigned vs_cpu_detect(void)
         if (c & vnni)
             flags |= VS_CPU_VNNI;
     }
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & avx_vnni)
+        flags |= VS_CPU_AVX_VNNI;
     return flags;
 }
 
@@ -45,7 +48,10 @@ unsigned vs_cpu_detect(void)
 
 unsigned vs_cpu_detect(void)
 {
-    return getauxval(AT_HWCAP) & HWCAP_ASIMD ? VS_CPU_NEON : 0;
+    unsigned long has = getauxval(AT_HWCAP);
+    if (!(has & HWCAP_ASIMD))
+        return 0;
+    return VS_CPU_NEON | (has & HWCAP_ASIMDDP ? (unsigned)VS_CPU_NEON_DOT : 0);
 }
 
 #else

@@ -154,6 +154,10 @@ int vs__denoise_create(const struct vs__dsp *dsp, struct vs__denoise **ret)
     if (dsp->flags & VS_CPU_AVX512)
         d->suppress = vs__suppress_avx512;
 #endif
+#ifdef VS__HAVE_NEON
+    if (dsp->flags & VS_CPU_NEON)
+        d->suppress = vs__suppress_neon;
+#endif
     int rc = vs__rfft_create(dsp, WINDOW, &d->fft);
     if (rc < 0) {
         vs__free(d);

@@ -10,6 +10,17 @@
 #include <voicestand/dsp.h>
 
 /* X(return, name, (arguments)) */
+
+/* Those that instructions for sums of 8-bit products are for: levels with them have no others. */
+#define VS__KERNELS_DOT8(X)                                                                          \
+    /* dst[r] = sum of a[r * stride + i] * b[i], i < n: `count` rows. Exact on every level for any \
+       a and for b of 0..127, so that no step can saturate; n up to 2^16. A row is what meets one  \
+       output; rows lie `stride` >= n bytes apart, aligned or not. Fastest where n is a multiple   \
+       of 32: pad with zeros. An input with a sign is stored plus 64: 64 times the sum of the row  \
+       is then taken from its output. */ \
+    X(void, rows_s8,                                                                                 \
+      (int32_t * dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n, size_t count))
+
 #define VS__KERNELS(X)                                                                               \
     /* dst[i] = src[i] / 2^15 */                                                                     \
     X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                  \
@@ -19,6 +30,8 @@
     X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                  \
     /* round to nearest even, clamp to full scale; NaN gives 0 */                                    \
     X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                                 \
+    /* src[i] * scale + zero to the nearest of 0..127, halves to even; NaN gives 0: for rows_s8 */   \
+    X(void, f32_to_u7, (uint8_t * dst, const float *src, size_t n, float scale, float zero))         \
     /* NaN, infinities and magnitudes from 2^40 on (nonsense that would overflow in a sum)         \
        become 0 and are counted in the return value; denormals become 0 uncounted */ \
     X(size_t, sanitize, (float *x, size_t n))                                                        \
@@ -38,7 +51,8 @@
     /* dst[i] = a[i] * b[i] */                                                                       \
     X(void, multiply, (float *dst, const float *a, const float *b, size_t n))                        \
     /* power of interleaved complex: dst[i] = re^2 + im^2, n complex */                              \
-    X(void, power, (float *dst, const float *src, size_t n))
+    X(void, power, (float *dst, const float *src, size_t n))                                         \
+    VS__KERNELS_DOT8(X)
 
 struct vs__dsp {
     unsigned flags; /**< enum vs_cpu_flags that were asked for */
@@ -46,6 +60,9 @@ struct vs__dsp {
     VS__KERNELS(X)
 #undef X
 };
+
+/** Names of the levels from the plainest up, as vs_cpu_parse() takes them; NULL past the last. */
+const char *vs__dsp_level(unsigned index);
 
 /** Fill the table with the best kernels for `flags` (0 = plain C). Pure: same flags, same table. */
 void vs__dsp_init(struct vs__dsp *d, unsigned flags);

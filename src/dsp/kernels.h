@@ -30,4 +30,22 @@ VS__KERNELS(X)
 #undef X
 #endif
 
+#ifdef VS__HAVE_AVX2_VNNI
+#define X(type, name, arguments) type vs__##name##_avx2_vnni arguments;
+VS__KERNELS_DOT8(X)
+#undef X
+#endif
+
+#ifdef VS__HAVE_AVX512_VNNI
+#define X(type, name, arguments) type vs__##name##_avx512_vnni arguments;
+VS__KERNELS_DOT8(X)
+#undef X
+#endif
+
+#ifdef VS__HAVE_NEON_DOT
+#define X(type, name, arguments) type vs__##name##_neon_dot arguments;
+VS__KERNELS_DOT8(X)
+#undef X
+#endif
+
 #endif

@@ -9,6 +9,9 @@
 /* Sums are kept in this many parts, so that additions need not wait for each other. */
 #define LANES 8
 
+/* Adding and taking away 1.5 * 2^23 rounds to nearest even without a call. */
+#define ROUNDER 0x1.8p23f
+
 void vs__s16_to_f32_c(float *dst, const int16_t *src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -32,14 +35,22 @@ void vs__s32_to_f32_c(float *dst, const int32_t *src, size_t n)
 
 void vs__f32_to_s16_c(int16_t *dst, const float *src, size_t n)
 {
-    /* Adding and taking away 1.5 * 2^23 rounds to nearest even without a call. */
-    const float rounder = 0x1.8p23f;
     for (size_t i = 0; i < n; i++) {
         float x = src[i] * 32768.0f;
         x = x > -32768.0f ? x : (x == x ? -32768.0f : 0.0f);
         x = x < 32767.0f ? x : 32767.0f;
-        x = (x + rounder) - rounder;
+        x = (x + ROUNDER) - ROUNDER;
         dst[i] = (int16_t)(int32_t)x;
+    }
+}
+
+void vs__f32_to_u7_c(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x = src[i] * scale + zero;
+        x = x > 0.0f ? x : 0.0f; /* also what is not a number */
+        x = x < 127.0f ? x : 127.0f;
+        dst[i] = (uint8_t)(int32_t)((x + ROUNDER) - ROUNDER);
     }
 }
 
@@ -139,4 +150,15 @@ void vs__power_c(float *dst, const float *src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = src[2 * i] * src[2 * i] + src[2 * i + 1] * src[2 * i + 1];
+}
+
+void vs__rows_s8_c(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                   size_t count)
+{
+    for (size_t r = 0; r < count; r++, a += stride) {
+        int32_t sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += a[i] * b[i];
+        dst[r] = sum;
+    }
 }

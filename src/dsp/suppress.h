@@ -25,4 +25,8 @@ void vs__suppress_avx2(struct vs__suppress *s, const float *power, float *gain);
 void vs__suppress_avx512(struct vs__suppress *s, const float *power, float *gain);
 #endif
 
+#ifdef VS__HAVE_NEON
+void vs__suppress_neon(struct vs__suppress *s, const float *power, float *gain);
+#endif
+
 #endif

@@ -82,6 +82,17 @@ void time_power(const struct vs__dsp *d, float *const *memory, size_t n)
     d->power(memory[0], memory[1], n);
 }
 
+void time_f32_to_u7(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->f32_to_u7((uint8_t *)memory[0], memory[1], n, 64.0f, 64.0f);
+}
+
+void time_rows_s8(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    const uint8_t *b = (const uint8_t *)memory[2];
+    d->rows_s8((int32_t *)(void *)memory[0], (const int8_t *)memory[1], n / 8, b, n / 8, 8);
+}
+
 static double now_ns(void)
 {
     struct timespec t;
@@ -105,8 +116,24 @@ static double time_call(timed *call, const struct vs__dsp *d, float *const *memo
     return best;
 }
 
-static const char *const levels[] = {"c", "avx2", "avx512", "neon"};
-enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+/* The next level after `*index` - 1 that runs here, and its flags; NULL past the last. */
+static const char *next_level(unsigned *index, unsigned *ret_flags)
+{
+    const char *name;
+    while ((name = vs__dsp_level((*index)++)))
+        if (!vs_cpu_parse(name, ret_flags))
+            return name;
+    return NULL;
+}
+
+static void print_levels(void)
+{
+    const char *level;
+    unsigned flags;
+    for (unsigned k = 0; (level = next_level(&k, &flags));)
+        printf("%18s", level);
+    printf("\n");
+}
 
 static void print_kernels(float *const *memory)
 {
@@ -119,22 +146,16 @@ static void print_kernels(float *const *memory)
 #undef X
     };
     printf("ns for %d samples (times as fast as plain C)\n%-12s", SAMPLES, "kernel");
-    for (size_t k = 0; k < LEVELS; k++)
-        printf("%18s", levels[k]);
-    printf("\n");
+    print_levels();
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         double plain = 0;
         printf("%-12s", entries[i].name);
-        for (size_t k = 0; k < LEVELS; k++) {
-            unsigned flags;
+        unsigned flags;
+        for (unsigned k = 0; next_level(&k, &flags);) {
             struct vs__dsp d;
-            if (vs_cpu_parse(levels[k], &flags)) {
-                printf("%18s", "-");
-                continue;
-            }
             vs__dsp_init(&d, flags);
             double ns = time_call(entries[i].call, &d, memory, SAMPLES);
-            plain = k ? plain : ns;
+            plain = flags ? plain : ns;
             printf("%9.1f (%5.1fx)", ns, plain / ns);
         }
         printf("\n");
@@ -164,18 +185,15 @@ static void print_resamplers(float *const *memory)
 {
     static const uint32_t rates[] = {8000, 11025, 44100, 48000, 96000, 192000};
     printf("\nresampler to 16000 Hz: us for 10 ms (times as fast as real time)\n%-12s", "from");
-    for (size_t k = 0; k < LEVELS; k++)
-        printf("%18s", levels[k]);
-    printf("\n");
+    print_levels();
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
         for (int quality = 0; quality < 2; quality++) {
             printf("%-6u q%d   ", (unsigned)rates[i], quality);
-            for (size_t k = 0; k < LEVELS; k++) {
-                double us = time_resampler(levels[k], rates[i], quality, memory);
-                if (us < 0)
-                    printf("%18s", "-");
-                else
-                    printf("%8.2f (%6.0fx)", us, 10000 / us);
+            const char *level;
+            unsigned flags;
+            for (unsigned k = 0; (level = next_level(&k, &flags));) {
+                double us = time_resampler(level, rates[i], quality, memory);
+                printf("%8.2f (%6.0fx)", us, 10000 / us);
             }
             printf("\n");
         }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* checkdsp LEVEL: compare every kernel of a level (c, avx2, avx512, neon) with plain C, and plain
+/* checkdsp LEVEL: compare every kernel of a level (c, avx2, …) with plain C, and plain
    C with the definitions, after proving on mutants that the checks find faults.
    checkdsp --bench: time all kernels at all levels that run here.
    Exit status: 0 good, 1 faults, 2 usage, 77 this level cannot run here. */
@@ -109,6 +109,15 @@ static int try_mutants(struct rig *g)
     return faults;
 }
 
+static int usage(void)
+{
+    fprintf(stderr, "usage: checkdsp --bench|LEVEL, where LEVEL is");
+    for (unsigned i = 0; vs__dsp_level(i); i++)
+        fprintf(stderr, "%s %s", i ? "," : "", vs__dsp_level(i));
+    fprintf(stderr, "\n");
+    return 2;
+}
+
 static int check_level(const char *level)
 {
     struct rig g = {0};
@@ -116,8 +125,8 @@ static int check_level(const char *level)
     unsigned flags;
     int status = vs_cpu_parse(level, &flags), faults;
     if (status == -EINVAL) {
-        fprintf(stderr, "checkdsp: no level '%s': c, avx2, avx512, neon or --bench\n", level);
-        return 2;
+        fprintf(stderr, "checkdsp: no level '%s'\n", level);
+        return usage();
     }
     if (status) {
         printf("skipped: this processor or this build has no %s\n", level);
@@ -149,9 +158,7 @@ static int check_level(const char *level)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: checkdsp c|avx2|avx512|neon|--bench\n");
-        return 2;
-    }
+    if (argc != 2)
+        return usage();
     return strcmp(argv[1], "--bench") ? check_level(argv[1]) : bench();
 }

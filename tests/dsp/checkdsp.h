@@ -43,6 +43,21 @@ struct rig {
 /** Next of a fixed sequence of random numbers. */
 uint32_t draw(struct rig *g);
 
+/** `count` elements at the placement of this case; what lies around is watched. */
+void *place(struct rig *g, struct arena *a, size_t count, size_t element);
+/** The same, filled as the case says. */
+float *place_floats(struct rig *g, struct arena *a, size_t count);
+void *place_bytes(struct rig *g, struct arena *a, size_t count, size_t element);
+/** Room for what is wanted: N_MAX floats. */
+float *want_floats(void);
+
+/** Note what went wrong. @return false */
+bool fail(struct rig *g, size_t i, double got, double want);
+/** Are they within `ulp` steps of the last place? */
+bool agree(struct rig *g, const float *got, const float *want, size_t n, int64_t ulp);
+/** Is all around what was placed as it was? */
+bool within(struct rig *g);
+
 /** The definitions, sample by sample in double: what plain C is compared with. */
 void truth_init(struct vs__dsp *d);
 

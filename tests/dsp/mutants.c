@@ -229,6 +229,56 @@ static void rows_dense(float *dst, const float *a, size_t stride, const float *b
         dst[r] = c()->dot(a + r * n, b, n);
 }
 
+static void u7_half_up(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x = isnan(src[i]) ? 0 : floor((double)(src[i] * scale + zero) + 0.5);
+        dst[i] = (uint8_t)fmin(fmax(x, 0), 127);
+    }
+}
+
+static void u7_eight_bits(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x = isnan(src[i]) ? 0 : nearbyint((double)(src[i] * scale + zero));
+        dst[i] = (uint8_t)fmin(fmax(x, 0), 255);
+    }
+}
+
+/* As the instruction does for inputs of eight bits: sums of two in 16 bits. */
+static void rows_s8_saturates(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
+                              size_t n, size_t count)
+{
+    c()->rows_s8(dst, a, stride, b, n, count);
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i + 2 <= n; i += 2) {
+            int sum = a[r * stride + i] * b[i] + a[r * stride + i + 1] * b[i + 1];
+            dst[r] -= sum > 32000 ? sum - 32000 : 0;
+        }
+}
+
+static void rows_s8_tail(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                         size_t count)
+{
+    c()->rows_s8(dst, a, stride, b, whole(n), count);
+}
+
+static void rows_s8_unsigned(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
+                             size_t n, size_t count)
+{
+    c()->rows_s8(dst, a, stride, b, n, count);
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < n; i++)
+            dst[r] += a[r * stride + i] < 0 ? 256 * b[i] : 0;
+}
+
+static void rows_s8_dense(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                          size_t count)
+{
+    for (size_t r = 0; r < count; r++)
+        c()->rows_s8(dst + r, a + r * n, n, b, n, 1);
+}
+
 /* M(kernel, function, fault) */
 #define MUTANTS(M)                                                                                 \
     M(s16_to_f32, s16_tail, "leaves out the last of the tail")                                     \
@@ -259,7 +309,13 @@ static void rows_dense(float *dst, const float *a, size_t stride, const float *b
     M(multiply, multiply_writes_on, "writes past the end")                                         \
     M(multiply, multiply_fused, "adds zero, which changes -0")                                     \
     M(power, power_tail, "leaves out the tail")                                                    \
-    M(power, power_coarse, "is some steps of the last place off")
+    M(power, power_coarse, "is some steps of the last place off")                                  \
+    M(f32_to_u7, u7_half_up, "rounds halves up")                                                   \
+    M(f32_to_u7, u7_eight_bits, "clamps to eight bits")                                            \
+    M(rows_s8, rows_s8_saturates, "saturates sums of two products")                                \
+    M(rows_s8, rows_s8_tail, "leaves out the tail of a row")                                       \
+    M(rows_s8, rows_s8_unsigned, "loses the sign")                                                 \
+    M(rows_s8, rows_s8_dense, "takes rows for neighbours")
 
 #define M(kernel, function, fault)                                                                 \
     static void plant_##function(struct vs__dsp *d)                                                \

@@ -344,7 +344,9 @@ int config_check(const struct settings *s)
     int status = vs_cpu_parse(s->cpu, &flags);
 
     if (status == -EINVAL)
-        return say_usage("--cpu: '%s' is unknown; choose from auto, c, avx2, avx512, neon", s->cpu);
+        return say_usage("--cpu: '%s' is unknown; choose from auto, c, avx2, avx2-vnni, avx512, "
+                         "avx512-vnni, neon, neon-dot",
+                         s->cpu);
     if (status < 0) {
         say("--cpu %s: this machine cannot run it; leave it out or use --cpu c", s->cpu);
         return EXIT_STATUS_MISSING;

@@ -19,7 +19,8 @@ static const char *const vad_names[] = {"native",  "energy", "silero:", "openvin
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
-static const char *const cpu_names[] = {"auto", "c", "avx2", "avx512", "neon", NULL};
+static const char *const cpu_names[] = {"auto",        "c",    "avx2",     "avx2-vnni", "avx512",
+                                        "avx512-vnni", "neon", "neon-dot", NULL};
 /* In the order of enum vs_format. */
 static const char *const sample_names[] = {"f32", "s16", "s24", "s32", NULL};
 /* In the order of enum vs_output_format. */
@@ -83,7 +84,7 @@ static const struct option signal_path[] = {
     NUMBER(0, "channel", "N", channel, 1, 32, "use channel N alone [mean of all]", .none = 0),
     REAL("high-pass-hz", "HZ", high_pass_hz, 0, 4000, "cut-off of the high-pass, 0 = none [80]",
          .none = 1),
-    TEXT(0, "cpu", "LEVEL", cpu, "kernels to use: auto, c, avx2, avx512, neon [auto]",
+    TEXT(0, "cpu", "LEVEL", cpu, "kernels to use: auto, c, avx2, avx512, … see the manual [auto]",
          .choices = cpu_names),
     {0}};
 

@@ -55,6 +55,24 @@ void vs__f32_to_s16_neon(int16_t *dst, const float *src, size_t n)
     vs__f32_to_s16_c(dst + i, src + i, n - i);
 }
 
+static int32x4_t scale_round(const float *src, float scale, float zero)
+{
+    return vcvtnq_s32_f32(vaddq_f32(vmulq_n_f32(vld1q_f32(src), scale), vdupq_n_f32(zero)));
+}
+
+void vs__f32_to_u7_neon(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    size_t i = 0;
+    /* The conversion saturates and makes 0 of what is not a number; narrowing saturates again. */
+    for (; i + 8 <= n; i += 8) {
+        uint16x4_t low = vqmovun_s32(scale_round(src + i, scale, zero));
+        uint16x4_t high = vqmovun_s32(scale_round(src + i + 4, scale, zero));
+        uint8x8_t v = vqmovn_u16(vcombine_u16(low, high));
+        vst1_u8(dst + i, vmin_u8(v, vdup_n_u8(127)));
+    }
+    vs__f32_to_u7_c(dst + i, src + i, n - i, scale, zero);
+}
+
 size_t vs__sanitize_neon(float *x, size_t n)
 {
     const uint32x4_t exponent = vdupq_n_u32(0xffu << 23);
@@ -163,4 +181,23 @@ void vs__power_neon(float *dst, const float *src, size_t n)
         vst1q_f32(dst + i, vfmaq_f32(vmulq_f32(v.val[1], v.val[1]), v.val[0], v.val[0]));
     }
     vs__power_c(dst + i, src + 2 * i, n - i);
+}
+
+void vs__rows_s8_neon(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                      size_t count)
+{
+    for (size_t r = 0; r < count; r++, a += stride) {
+        int32x4_t sum = vdupq_n_s32(0);
+        size_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            /* 0..127 is the same with a sign */
+            int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(b + i)), y = vld1q_s8(a + i);
+            sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
+            sum = vpadalq_s16(sum, vmull_high_s8(x, y));
+        }
+        int32_t rest = 0;
+        for (; i < n; i++)
+            rest += a[i] * b[i];
+        dst[r] = vaddvq_s32(sum) + rest;
+    }
 }

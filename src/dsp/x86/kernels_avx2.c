@@ -81,6 +81,30 @@ void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
     vs__f32_to_s16_c(dst + i, src + i, n - i);
 }
 
+/* Multiplication and addition stay apart, as in plain C. */
+static __m256i scale_clamp(const float *src, __m256 scale, __m256 zero)
+{
+    __m256 x = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(src), scale), zero);
+    x = _mm256_max_ps(x, _mm256_setzero_ps()); /* of what is not a number: the second */
+    return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(127.0f)));
+}
+
+void vs__f32_to_u7_avx2(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256 times = _mm256_set1_ps(scale), plus = _mm256_set1_ps(zero);
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        __m256i low = _mm256_packs_epi32(scale_clamp(src + i, times, plus),
+                                         scale_clamp(src + i + 8, times, plus));
+        __m256i high = _mm256_packs_epi32(scale_clamp(src + i + 16, times, plus),
+                                          scale_clamp(src + i + 24, times, plus));
+        __m256i v = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
+        _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
+    }
+    vs__f32_to_u7_c(dst + i, src + i, n - i, scale, zero);
+}
+
 size_t vs__sanitize_avx2(float *x, size_t n)
 {
     const __m256i exponent = _mm256_set1_epi32(0xff << 23);
@@ -231,4 +255,36 @@ void vs__power_avx2(float *dst, const float *src, size_t n)
         _mm256_storeu_ps(dst + i, _mm256_castpd_ps(_mm256_permute4x64_pd(x, 0xd8)));
     }
     vs__power_c(dst + i, src + 2 * i, n - i);
+}
+
+/* To `sum` the products of 32 bytes, by fours. A sum of two is at most 2 * 128 * 127: it fits. */
+static __m256i add_products(__m256i sum, __m256i b, const int8_t *a)
+{
+    __m256i pairs = _mm256_maddubs_epi16(b, _mm256_loadu_si256((const __m256i *)(const void *)a));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                      size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, a += 4 * stride) {
+        __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+        size_t i = 0;
+        for (; i + 32 <= n; i += 32) {
+            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
+            s0 = add_products(s0, x, a + i);
+            s1 = add_products(s1, x, a + stride + i);
+            s2 = add_products(s2, x, a + 2 * stride + i);
+            s3 = add_products(s3, x, a + 3 * stride + i);
+        }
+        s0 = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
+        __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(s0), _mm256_extracti128_si256(s0, 1));
+        int32_t rest[4] = {0};
+        if (i < n)
+            vs__rows_s8_c(rest, a + i, stride, b + i, n - i, 4);
+        sum = _mm_add_epi32(sum, _mm_loadu_si128((const __m128i *)(const void *)rest));
+        _mm_storeu_si128((__m128i *)(void *)(dst + r), sum);
+    }
+    vs__rows_s8_c(dst + r, a, stride, b, n, count - r);
 }

@@ -80,6 +80,17 @@ void vs__f32_to_s16_avx512(int16_t *dst, const float *src, size_t n)
     }
 }
 
+void vs__f32_to_u7_avx512(uint8_t *dst, const float *src, size_t n, float scale, float zero)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, src + i), _mm512_set1_ps(scale));
+        x = _mm512_max_ps(_mm512_add_ps(x, _mm512_set1_ps(zero)), _mm512_setzero_ps());
+        x = _mm512_min_ps(x, _mm512_set1_ps(127.0f));
+        _mm_mask_storeu_epi8(dst + i, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x)));
+    }
+}
+
 size_t vs__sanitize_avx512(float *x, size_t n)
 {
     const __m512i exponent = _mm512_set1_epi32(0xff << 23);
@@ -201,5 +212,49 @@ void vs__power_avx512(float *dst, const float *src, size_t n)
         __m512 re = pick_second(low, high, 0), im = pick_second(low, high, 1);
         _mm512_mask_storeu_ps(dst + i, mask_rest(n - i),
                               _mm512_fmadd_ps(re, re, _mm512_mul_ps(im, im)));
+    }
+}
+
+static __mmask64 mask_bytes(size_t rest)
+{
+    return rest >= 64 ? ~0ull : (1ull << rest) - 1;
+}
+
+/* To `sum` the products of 64 bytes, by fours. A sum of two is at most 2 * 128 * 127: it fits. */
+static __m512i add_products(__m512i sum, __m512i b, __m512i a)
+{
+    __m512i pairs = _mm512_maddubs_epi16(b, a);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+
+/* Four rows at a time, so that each part of `b` is loaded once for them. */
+void vs__rows_s8_avx512(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
+                        size_t count)
+{
+    size_t r = 0;
+    for (; r + 4 <= count; r += 4, a += 4 * stride) {
+        __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
+        for (size_t i = 0; i < n; i += 64) {
+            __mmask64 mask = mask_bytes(n - i);
+            __m512i x = _mm512_maskz_loadu_epi8(mask, b + i);
+            const int8_t *from = a + i;
+            s0 = add_products(s0, x, _mm512_maskz_loadu_epi8(mask, from));
+            s1 = add_products(s1, x, _mm512_maskz_loadu_epi8(mask, from + stride));
+            s2 = add_products(s2, x, _mm512_maskz_loadu_epi8(mask, from + 2 * stride));
+            s3 = add_products(s3, x, _mm512_maskz_loadu_epi8(mask, from + 3 * stride));
+        }
+        dst[r] = _mm512_reduce_add_epi32(s0);
+        dst[r + 1] = _mm512_reduce_add_epi32(s1);
+        dst[r + 2] = _mm512_reduce_add_epi32(s2);
+        dst[r + 3] = _mm512_reduce_add_epi32(s3);
+    }
+    for (; r < count; r++, a += stride) {
+        __m512i sum = _mm512_setzero_si512();
+        for (size_t i = 0; i < n; i += 64) {
+            __mmask64 mask = mask_bytes(n - i);
+            sum = add_products(sum, _mm512_maskz_loadu_epi8(mask, b + i),
+                               _mm512_maskz_loadu_epi8(mask, a + i));
+        }
+        dst[r] = _mm512_reduce_add_epi32(sum);
     }
 }
