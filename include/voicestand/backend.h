@@ -107,6 +107,8 @@ struct vs_vad_shape {
     uint32_t latency_frames; /**< the result lags the block's end by this many frames */
     const char *device;      /**< "cpu", "npu", …; lives until close() */
     uint32_t flags;          /**< enum vs_vad_flags */
+    const char *kin;         /**< detectors of the same word understand each other's memory, see
+                                  save() in struct vs_vad_ops; NULL = nobody's. Static */
 };
 
 /** A voice activity detector. */
@@ -132,9 +134,8 @@ struct vs_vad_ops {
     const char *(*news)(void *state, int *ret);
     /** Any thread. */
     void (*stats)(const void *state, struct vs_device_stats *ret);
-    /** What it remembers of the audio, for another detector of the same `kin`; real-time safe.
+    /** What it remembers of the audio, for another detector of the same kin; real-time safe.
         `memory` is `memory_size` bytes, aligned to 64. */
-    const char *kin;
     size_t memory_size;
     void (*save)(const void *state, void *memory);
     int (*restore)(void *state, const void *memory); /**< @return 0 or -errno */

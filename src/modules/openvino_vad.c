@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The `openvino` detector: a network whose state is tensors, "DEVICE[@NETWORK.onnx]". Which input is
-   what follows from the names: an output that is called as an input and more (`state`, `stateN`) is
-   that input's next value; the one other input is what is heard; the one other output, a single
-   number, is the probability. */
+/* The `openvino` detector, "DEVICE[@NETWORK.onnx]": the network of `native`, which the module
+   carries, or that of Silero from a file. State is tensors. Which port is what follows from the
+   names: an output that is called as an input and more (`state`, `stateN`) is that input's next
+   value; the one other input is what is heard, the one other output, a single number, the answer. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -13,6 +13,8 @@
 #include <voicestand/backend.h>
 
 #include "modules/openvino.h"
+#include "modules/native_onnx.h"
+#include "vad/native.h"
 
 enum {
     SILERO_BLOCK = 512,
@@ -25,13 +27,14 @@ enum {
 
 struct openvino_state {
     struct vs__ov_network *network;
-    const struct vs__ov_port *heard, *probability;
+    const struct vs__ov_port *heard, *answer;
     const struct vs__ov_port *state[STATES], *next[STATES];
     size_t states;
     char device[64];
+    struct vs__native native; /* where the network is that of native */
 };
 
-/* opening ----------------------------------------------------------------------------------- */
+/* ports ------------------------------------------------------------------------------------- */
 
 /* The output that carries `input` on, or NULL. */
 static const struct vs__ov_port *find_next(const struct vs__ov_network *n,
@@ -65,11 +68,100 @@ static bool sort_ports(struct openvino_state *s)
         }
     }
     for (; (port = vs__ov_output(s->network, outputs)) != NULL; outputs++)
-        if (port->count == 1 && s->probability == NULL)
-            s->probability = port;
-    return s->heard != NULL && s->probability != NULL && outputs == s->states + 1 &&
-           s->heard->count == SILERO_BEFORE + SILERO_BLOCK;
+        if (port->count == 1 && s->answer == NULL)
+            s->answer = port;
+    return s->heard != NULL && s->answer != NULL && outputs == s->states + 1;
 }
+
+static void clear_ports(struct openvino_state *s)
+{
+    memset(s->heard->data, 0, s->heard->count * sizeof(float));
+    for (size_t i = 0; i < s->states; i++)
+        memset(s->state[i]->data, 0, s->state[i]->count * sizeof(float));
+}
+
+/* Carry the state on. @return false if it, or the answer, is not all numbers */
+static bool carry_on(struct openvino_state *s)
+{
+    float sum = s->answer->data[0] * 0.0f;
+
+    for (size_t i = 0; i < s->states; i++) {
+        for (size_t k = 0; k < s->next[i]->count; k++)
+            sum += s->next[i]->data[k] * 0.0f;
+        memcpy(s->state[i]->data, s->next[i]->data, s->next[i]->count * sizeof(float));
+    }
+    return sum == 0.0f;
+}
+
+/* @return 0, -EIO, -ERANGE */
+static int run(struct openvino_state *s)
+{
+    if (vs__ov_infer(s->network) < 0)
+        return -EIO;
+    if (carry_on(s))
+        return 0;
+    clear_ports(s);
+    return -ERANGE;
+}
+
+/* the networks ------------------------------------------------------------------------------ */
+
+static int infer_native(void *state, const float *block, float *ret)
+{
+    struct openvino_state *s = state;
+    int rc;
+
+    if (!vs__native_hear(&s->native, block)) {
+        *ret = 0.0f;
+        return 0;
+    }
+    memcpy(s->heard->data, s->native.input, sizeof(s->native.input));
+    rc = run(s);
+    if (rc == 0)
+        *ret = vs__native_tell(&s->native, s->answer->data[0]);
+    return rc;
+}
+
+/* What comes out of nonsense stays in the state for ever, so it must not come in. */
+static void copy_audio(float *dst, const float *src, size_t frames)
+{
+    for (size_t i = 0; i < frames; i++)
+        dst[i] = fabsf(src[i]) <= LOUDEST ? src[i] : 0.0f; /* also NaN */
+}
+
+static int infer_silero(void *state, const float *block, float *ret)
+{
+    struct openvino_state *s = state;
+    float *heard = s->heard->data;
+    int rc;
+
+    memmove(heard, heard + SILERO_BLOCK, SILERO_BEFORE * sizeof(float));
+    copy_audio(heard + SILERO_BEFORE, block, SILERO_BLOCK);
+    rc = run(s);
+    if (rc == 0)
+        *ret = s->answer->data[0];
+    return rc;
+}
+
+static bool is_native(const struct openvino_state *s)
+{
+    return s->heard->count == VS__VAD_FEATURES;
+}
+
+static int openvino_infer(void *state, const float *block, float *ret)
+{
+    return is_native(state) ? infer_native(state, block, ret) : infer_silero(state, block, ret);
+}
+
+static void openvino_reset(void *state)
+{
+    struct openvino_state *s = state;
+
+    clear_ports(s);
+    vs__vad_features_reset(&s->native.features);
+}
+
+/* opening ----------------------------------------------------------------------------------- */
 
 /* A folder stands for the network of that name in it. */
 static void resolve(const char *argument, char *ret, size_t size)
@@ -82,33 +174,48 @@ static void resolve(const char *argument, char *ret, size_t size)
         snprintf(ret, size, "%s", argument);
 }
 
-/* Cut "DEVICE@NETWORK". @return 0 or -EINVAL, after one sentence */
+/* Cut "DEVICE[@NETWORK]"; without a network, `path` is "". @return 0 or -EINVAL, after one sentence */
 static int split(const struct vs_vad_params *params, char *device, size_t size, char *path,
                  size_t path_size)
 {
     const char *argument = params->argument ? params->argument : "";
     size_t length = strcspn(argument, "@");
 
-    if (length == 0 || length >= size || argument[length] == '\0' || argument[length + 1] == '\0') {
+    if (length == 0 || length >= size || (argument[length] == '@' && !argument[length + 1])) {
         vs__log(&params->env->log, VS_LOG_ERROR, "vad",
-                "openvino needs a device and a network, as in "
+                "openvino needs a device, as in openvino:NPU, and may have a network, as in "
                 "openvino:CPU@silero_vad_openvino_16k.onnx; not \"%s\"",
                 argument);
         return -EINVAL;
     }
     memcpy(device, argument, length);
     device[length] = '\0';
-    resolve(argument + length + 1, path, path_size);
+    path[0] = '\0';
+    if (argument[length] == '@')
+        resolve(argument + length + 1, path, path_size);
     return 0;
 }
 
-static void openvino_reset(void *state)
+/* What the network is, by what it hears. @return 0 or -ENOTSUP, after one sentence */
+static int recognise(struct openvino_state *s, const struct vs_log *log, const char *path,
+                     struct vs_vad_shape *ret)
 {
-    struct openvino_state *s = state;
+    bool sorted = sort_ports(s);
 
-    memset(s->heard->data, 0, s->heard->count * sizeof(float));
-    for (size_t i = 0; i < s->states; i++)
-        memset(s->state[i]->data, 0, s->state[i]->count * sizeof(float));
+    if (sorted && is_native(s) && s->states == 0) {
+        ret->block_frames = VS_HOP_FRAMES;
+        ret->latency_frames = VS_HOP_FRAMES; /* as that of native */
+        ret->kin = VS__NATIVE_KIN;
+        return 0;
+    }
+    if (sorted && s->heard->count == SILERO_BEFORE + SILERO_BLOCK && s->states == 1) {
+        ret->block_frames = SILERO_BLOCK;
+        ret->latency_frames = 0;
+        return 0;
+    }
+    vs__log(log, VS_LOG_ERROR, "vad",
+            "%s is not a network that can be fed here; silero_vad_openvino_16k.onnx is one", path);
+    return -ENOTSUP;
 }
 
 static int openvino_open(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret)
@@ -118,66 +225,20 @@ static int openvino_open(void *state, const struct vs_vad_params *params, struct
     int rc = split(params, s->device, sizeof(s->device), path, sizeof(path));
 
     if (rc == 0)
-        rc = vs__ov_open(params->env, s->device, path, NULL, 0, &s->network);
+        rc = vs__native_init(&s->native, params->cpu, &params->env->log);
+    if (rc == 0)
+        rc = vs__ov_open(params->env, s->device, path[0] ? path : NULL, native_onnx,
+                         sizeof(native_onnx), &s->network);
+    if (rc == 0)
+        rc = recognise(s, &params->env->log, path, ret);
     if (rc < 0)
         return rc;
-    if (!sort_ports(s)) {
-        vs__log(&params->env->log, VS_LOG_ERROR, "vad",
-                "%s is not a network that can be fed here; silero_vad_openvino_16k.onnx is one",
-                path);
-        return -ENOTSUP;
-    }
     snprintf(s->device, sizeof(s->device), "%s", vs__ov_device(s->network));
     for (char *c = s->device; *c != '\0'; c++)
         *c = (char)tolower(*c);
     openvino_reset(s);
-    ret->block_frames = SILERO_BLOCK;
-    ret->latency_frames = 0;
     ret->device = s->device;
     ret->flags = VS_VAD_BLOCKS;
-    return 0;
-}
-
-/* hearing ----------------------------------------------------------------------------------- */
-
-/* What comes out of nonsense stays in the state for ever, so it must not come in. */
-static void copy_audio(float *dst, const float *src, size_t frames)
-{
-    for (size_t i = 0; i < frames; i++)
-        dst[i] = fabsf(src[i]) <= LOUDEST ? src[i] : 0.0f; /* also NaN */
-}
-
-static bool is_finite(const float *x, size_t count)
-{
-    float sum = 0.0f;
-
-    for (size_t i = 0; i < count; i++)
-        sum += x[i] * 0.0f;
-    return sum == 0.0f;
-}
-
-static int openvino_infer(void *state, const float *block, float *ret)
-{
-    struct openvino_state *s = state;
-    float *heard = s->heard->data;
-    float probability;
-    bool good;
-
-    memmove(heard, heard + SILERO_BLOCK, SILERO_BEFORE * sizeof(float));
-    copy_audio(heard + SILERO_BEFORE, block, SILERO_BLOCK);
-    if (vs__ov_infer(s->network) < 0)
-        return -EIO;
-    probability = s->probability->data[0];
-    good = probability >= 0.0f && probability <= 1.0f;
-    for (size_t i = 0; i < s->states; i++) {
-        good = good && is_finite(s->next[i]->data, s->next[i]->count);
-        memcpy(s->state[i]->data, s->next[i]->data, s->next[i]->count * sizeof(float));
-    }
-    if (!good) {
-        openvino_reset(s);
-        return -ERANGE;
-    }
-    *ret = probability;
     return 0;
 }
 
@@ -187,6 +248,23 @@ static void openvino_close(void *state)
 
     vs__ov_close(s->network);
     s->network = NULL;
+    vs__native_fini(&s->native);
+}
+
+/* Memory is that of native, which only its own network can go on from. */
+static int openvino_restore(void *state, const void *memory)
+{
+    struct openvino_state *s = state;
+
+    memcpy(&s->native.features.past, memory, sizeof(s->native.features.past));
+    return 0;
+}
+
+static void openvino_save(const void *state, void *memory)
+{
+    const struct openvino_state *s = state;
+
+    memcpy(memory, &s->native.features.past, sizeof(s->native.features.past));
 }
 
 static const struct vs_vad_ops OPENVINO = {
@@ -199,6 +277,9 @@ static const struct vs_vad_ops OPENVINO = {
     .reset = openvino_reset,
     .close = openvino_close,
     .list = vs__ov_list,
+    .memory_size = sizeof(struct vs__vad_past),
+    .save = openvino_save,
+    .restore = openvino_restore,
 };
 
 extern const struct vs_module vs_module_entry;

@@ -50,7 +50,8 @@ struct guard {
     struct vs_vad_shape shape; /* of the device, while it is open */
     uint32_t delay_hops;       /* a hop is decided so many hops after it came */
     uint32_t fallback_lag;     /* hops */
-    bool kin, hurry;
+    const char *fallback_kin;
+    bool hurry;
     bool open_at_start;
     char error[256], told[256]; /* the last error of open(), and the last one said */
     char place[64];             /* what the device was at the start: "npu" */
@@ -268,8 +269,9 @@ static bool is_idle(const struct guard *g)
 
 static void try_again(struct guard *g)
 {
-    if (!is_idle(g)) { /* it still hangs in a call: it stays out, as long again */
-        put_out(g, VS__GUARD_QUIET, &g->counts.hung);
+    if (!is_idle(g)) { /* it still hangs in a call, or a file is quicker than it closes */
+        if (g->hurry)
+            put_out(g, VS__GUARD_QUIET, &g->counts.hung);
         return;
     }
     g->phase = OPENING;
@@ -278,17 +280,26 @@ static void try_again(struct guard *g)
     vs__signal_raise(&g->work);
 }
 
+/* Can the device go on from what the fallback remembers? */
+static bool is_kin(const struct guard *g)
+{
+    return g->shape.kin && g->fallback_kin && strcmp(g->shape.kin, g->fallback_kin) == 0 &&
+           g->device->restore && g->fallback->save;
+}
+
 /* The device is open: from the next hop on it hears, and takes over the fallback's memory. */
 static void take_in(struct guard *g)
 {
+    bool kin = is_kin(g);
+
     g->phase = IN;
     g->in_since = g->clock;
     g->origin = g->hops * VS_HOP_FRAMES;
     g->gathered = 0;
-    g->inherit = g->kin;
-    g->warm_end = g->origin + (g->kin || g->hops == 0 ? 0 : WARM_HOPS * VS_HOP_FRAMES);
+    g->inherit = kin;
+    g->warm_end = g->origin + (kin || g->hops == 0 ? 0 : WARM_HOPS * VS_HOP_FRAMES);
     g->afresh = false;
-    if (g->kin)
+    if (kin)
         g->fallback->save(g->fallback_state, g->memory);
     count(&g->counts.returns);
     g->news = g->last_news = VS__GUARD_BACK;
@@ -612,6 +623,7 @@ static int open_fallback(struct guard *g)
         return -ENOMEM;
     rc = g->fallback->open(g->fallback_state, &params, &shape);
     g->fallback_lag = shape.latency_frames / VS_HOP_FRAMES;
+    g->fallback_kin = shape.kin;
     return rc;
 }
 
@@ -665,9 +677,8 @@ int vs__guard_open(void *state, const struct vs__guard_config *config, struct vs
         rc = open_first(g, config);
     if (rc < 0)
         return rc;
-    g->kin = g->device->kin && g->fallback->kin && strcmp(g->device->kin, g->fallback->kin) == 0;
-    g->memory = g->kin ? vs__alloc(g->fallback->memory_size) : NULL;
-    if (g->kin && !g->memory)
+    g->memory = vs__alloc(g->fallback->memory_size);
+    if (!g->memory)
         return -ENOMEM;
     write_sentences(g);
     rc = vs__thread_start(&g->thread, "vs-vad", run_device, g);

@@ -55,6 +55,7 @@ static int open_fallback(void *state, const struct vs_vad_params *params, struct
 {
     ret->block_frames = VS_HOP_FRAMES;
     ret->device = "cpu";
+    ret->kin = "mean";
     return 0;
 }
 
@@ -104,6 +105,7 @@ static int open_device(void *state, const struct vs_vad_params *params, struct v
     m->mark = 0.125f;
     ret->block_frames = script.block;
     ret->device = "fake";
+    ret->kin = "mean";
     ret->flags = VS_VAD_BLOCKS;
     return 0;
 }
@@ -142,12 +144,10 @@ static void close_device(void *state)
     .state_size = sizeof(struct mean), .open = open_##which, .infer = infer_##which,               \
     .reset = reset_mean, .close = close_##which
 
-static const struct vs_vad_ops fallback = {DETECTOR(fallback), .kin = "mean",
-                                           .memory_size = sizeof(double), .save = save_mean,
-                                           .restore = restore_mean};
-static const struct vs_vad_ops device = {DETECTOR(device), .kin = "mean",
-                                         .memory_size = sizeof(double), .save = save_mean,
-                                         .restore = restore_mean};
+static const struct vs_vad_ops fallback = {DETECTOR(fallback), .memory_size = sizeof(double),
+                                           .save = save_mean, .restore = restore_mean};
+static const struct vs_vad_ops device = {DETECTOR(device), .memory_size = sizeof(double),
+                                         .save = save_mean, .restore = restore_mean};
 static const struct vs_vad_ops stranger = {DETECTOR(device)};
 
 /* running ----------------------------------------------------------------------------------- */

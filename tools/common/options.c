@@ -62,11 +62,11 @@ static const char *const capture_names[] = {
     }
 
 static const struct option detect[] = {
-    TEXT(
-        0, "vad", "NAME[:ARG]", vad,
-        "detector: native, energy, silero:WEIGHTS, openvino:DEVICE@NETWORK, replay:TRACE.csv, null "
-        "[native]",
-        .choices = vad_names),
+    TEXT(0, "vad", "NAME[:ARG]", vad,
+         "detector: native, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], replay:TRACE.csv, "
+         "null "
+         "[native]",
+         .choices = vad_names),
     REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
          .none = 0),
     REAL("threshold-off", "P", threshold_off, 0.001, 1,
