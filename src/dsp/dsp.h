@@ -103,11 +103,16 @@ void vs__highpass_process(struct vs__highpass *h, float *x, size_t n);
 
 /* transform ---------------------------------------------------------------------------------- */
 
-/** Real FFT of a power of two, 32..4096, and the way back. */
+/** Real FFT of n samples and the way back; n is a multiple of 8 from 32 to 4096 without prime
+    factors over 5, as 160, 320, 480 and the powers of two are. The result is that of the definition
+    within 3e-8 log2(n) of its rms. A transform is for one thread at a time: it works in
+    memory of its own, and neither way allocates. `in` and `out` need no alignment (16 floats help)
+    and may be the same. With values that are not finite the result is not either; nothing of it
+    stays. */
 struct vs__rfft;
-/** @return 0, -EINVAL, -ENOMEM */
+/** Takes the widest vectors of `dsp->flags` that fit. @return 0, -EINVAL (n), -ENOMEM */
 int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
-/** n real in, n / 2 + 1 interleaved complex out, no scaling; does not change `in`. */
+/** n real in, n / 2 + 1 interleaved complex out, no scaling. */
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);
 /** n / 2 + 1 interleaved complex in, n real out, times n / 2: the way back of vs__rfft_forward()
     but for that factor. The imaginary parts at both ends are passed over. */

@@ -273,53 +273,6 @@ static void test_highpass_splits(void **state)
     assert_memory_equal(whole, split, sizeof(whole));
 }
 
-/* transform -------------------------------------------------------------------------------- */
-
-static void check_rfft(size_t n)
-{
-    float in[4096], before[4096], out[4098];
-    struct vs__rfft *f;
-    double error = 0, size = 0;
-    for (size_t i = 0; i < n; i++)
-        in[i] = before[i] = (float)draw() * 0x1p-23f - 1;
-    assert_int_equal(vs__rfft_create(best(), n, &f), 0);
-    vs__rfft_forward(f, in, out);
-    assert_memory_equal(in, before, n * sizeof(float));
-    assert_true(out[1] == 0 && out[n + 1] == 0);
-    /* all bins of the short ones, some hundred of the long ones */
-    for (size_t k = 0; k <= n / 2; k += n > 512 && k && k + 7 <= n / 2 ? 7 : 1) {
-        double re = 0, im = 0;
-        for (size_t i = 0; i < n; i++) {
-            double turn = 2 * pi * (double)(i * k % n) / (double)n;
-            re += (double)in[i] * cos(turn);
-            im -= (double)in[i] * sin(turn);
-        }
-        error += (re - (double)out[2 * k]) * (re - (double)out[2 * k]);
-        error += (im - (double)out[2 * k + 1]) * (im - (double)out[2 * k + 1]);
-        size += re * re + im * im;
-    }
-    assert_true(10 * log10(size / error) > 130);
-    vs__rfft_destroy(f);
-}
-
-static void test_rfft(void **state)
-{
-    for (size_t n = 32; n <= 4096; n *= 2)
-        check_rfft(n);
-}
-
-static void test_rfft_errors(void **state)
-{
-    static const size_t wrong[] = {0, 16, 31, 33, 48, 1000, 8192};
-    struct vs__rfft *f = NULL;
-    for (size_t i = 0; i < VS__COUNT(wrong); i++)
-        assert_int_equal(vs__rfft_create(best(), wrong[i], &f), -EINVAL);
-    vs__alloc_fail_after(1);
-    assert_int_equal(vs__rfft_create(best(), 64, &f), -ENOMEM);
-    assert_null(f);
-    vs__rfft_destroy(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,8 +285,6 @@ int main(void)
         cmocka_unit_test(test_mono_errors),
         cmocka_unit_test(test_highpass_gain),
         cmocka_unit_test(test_highpass_splits),
-        cmocka_unit_test(test_rfft),
-        cmocka_unit_test(test_rfft_errors),
     };
     return cmocka_run_group_tests_name("dsp", tests, NULL, NULL);
 }
