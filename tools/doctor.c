@@ -11,13 +11,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "common/common.h"
+#include "doctor.h"
 #include "output/output.h"
 
 /* That of the thread that works on live audio. */
 #define REALTIME_PRIORITY 20
-
-enum verdict { OK, WARN, MISSING };
 
 static const char *const verdict_names[] = {"ok", "warn", "missing"};
 
@@ -30,10 +28,8 @@ static struct {
     int devices;      /* seen by vs_devices_list() */
 } doctor;
 
-/* One line: what was looked at, what was found, what the user can do (NULL = nothing). */
-__attribute__((format(printf, 5, 6))) static void report(const char *area, const char *name,
-                                                         enum verdict verdict, const char *fix,
-                                                         const char *format, ...)
+void report(const char *area, const char *name, enum verdict verdict, const char *fix,
+            const char *format, ...)
 {
     char value[512];
     va_list list;
@@ -61,8 +57,7 @@ __attribute__((format(printf, 5, 6))) static void report(const char *area, const
         printf("  %-8s%-16s-> %s\n", "", "", fix);
 }
 
-/* First line of a small file, without its end. @return false if it cannot be read. */
-static bool read_line(const char *path, char *ret, size_t size)
+bool read_line(const char *path, char *ret, size_t size)
 {
     FILE *file = fopen(path, "re");
     bool got;
@@ -431,6 +426,7 @@ int run_doctor(const struct settings *s, int count, char **arguments)
 {
     struct sentences words;
     struct vs_env env;
+    bool npu;
 
     (void)count;
     (void)arguments;
@@ -441,9 +437,14 @@ int run_doctor(const struct settings *s, int count, char **arguments)
     doctor.settings = s;
     doctor.env = &env;
     doctor.json = s->format == VS_OUTPUT_JSONL;
+    if (s->root != NULL) { /* of another machine only what lies in files can be told */
+        return check_npu(s->root) ? EXIT_STATUS_OK : EXIT_STATUS_MISSING;
+    }
     check_machine();
     check_limits();
     check_audio();
     check_backends();
+    npu = check_npu("");
+    check_openvino(&env, npu);
     return doctor.devices > 0 ? EXIT_STATUS_OK : EXIT_STATUS_MISSING;
 }

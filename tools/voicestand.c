@@ -6,6 +6,7 @@
 
 #include <voicestand/voicestand.h>
 
+#include "common/choice.h"
 #include "common/common.h"
 
 static int run_version(const struct settings *s, int count, char **arguments);
@@ -24,6 +25,8 @@ static const struct option_group *const groups_segment[] = {
 static const struct option_group *const groups_enhance[] = {&group_parts, &group_signal,
                                                             &group_stdin, &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
+static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
+                                                           &group_general, NULL};
 static const struct option_group *const groups_plain[] = {&group_general, NULL};
 
 /* clang-format off */
@@ -60,7 +63,7 @@ const struct command commands[] = {
      "Looks at the processor, the cores, limits, audio servers, backends and models; says for "
      "each whether it is used and what you can do where it is not. Ends with status 0 if audio "
      "can be read from at least one device, else 7.",
-     groups_report, run_doctor, VALUE_ANY, 0, 0},
+     groups_doctor, run_doctor, VALUE_ANY, 0, 0},
     {"verify-ledger", "FILE", "check the account of samples in JSON Lines",
      "Reads JSON Lines written by voicestand (- is standard input) and recomputes their account: "
      "captured = delivered + dropped for each run, every drop with its gap, texts and segments "
@@ -188,5 +191,7 @@ int main(int count, char **arguments)
         options_help(command, stdout);
         return finish_stdout(0);
     }
+    if (settings.vad != NULL && strcmp(settings.vad, "auto") == 0)
+        choice_make(&settings);
     return finish_stdout(command->run(&settings, operands, arguments + 2));
 }

@@ -47,6 +47,14 @@ VS_API void vs_vad_reset(vs_vad *v);
 /** How its device served, for a detector that runs on one. Any thread. Set `ret->size` first. */
 VS_API void vs_vad_stats(const vs_vad *v, struct vs_device_stats *ret);
 
+/** Visit the devices that a detector which needs one can run on, e.g. "openvino": "NPU", "CPU". Loads
+    its module and what that needs; blocks. @return how many; -EINVAL no such detector, or it needs no
+    device; -ENOTSUP its module or its library is not here. */
+VS_API VS_NODISCARD int vs_vad_devices(const struct vs_env *env, const char *name,
+                                       void (*visit)(void *user, const char *device,
+                                                     const char *description),
+                                       void *user);
+
 /** Free it. NULL is fine. */
 VS_API void vs_vad_destroy(vs_vad *v);
 

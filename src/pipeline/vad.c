@@ -60,6 +60,26 @@ void vs_vad_stats(const vs_vad *v, struct vs_device_stats *ret)
     vs__write_sized(ret, &stats, sizeof(stats));
 }
 
+int vs_vad_devices(const struct vs_env *env, const char *name,
+                   void (*visit)(void *user, const char *device, const char *description),
+                   void *user)
+{
+    static const struct vs_env nothing;
+    const struct vs_vad_ops *ops;
+    struct vs__backend b = {0};
+
+    if (!name || !visit)
+        return -EINVAL;
+    env = env ? env : &nothing;
+    int rc = vs__backend_find(&b, VS__KIND_VAD, name, NULL, env);
+    if (rc < 0)
+        return rc;
+    ops = b.ops;
+    rc = ops->list ? ops->list(env, visit, user) : -EINVAL;
+    vs__backend_drop(&b);
+    return rc;
+}
+
 void vs_vad_destroy(vs_vad *v)
 {
     if (!v)

@@ -197,7 +197,8 @@ void sentences_env(struct sentences *s, const struct settings *settings, struct 
         .cpu = settings->cpu,
         .openvino = folders_openvino(),
     };
-    if (settings->vad != NULL && strncmp(settings->vad, "openvino", 8) == 0)
+    if (settings->vad != NULL &&
+        (strncmp(settings->vad, "openvino", 8) == 0 || strncmp(settings->vad, "auto", 4) == 0))
         ret->cache_dir = folder_cache();
 }
 

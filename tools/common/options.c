@@ -14,8 +14,9 @@
 
 #define AT(member) offsetof(struct settings, member)
 
-static const char *const vad_names[] = {"native",  "energy", "silero:", "openvino:CPU@",
-                                        "replay:", "null",   NULL};
+static const char *const vad_names[] = {
+    "native",       "auto",         "energy",  "silero:", "openvino:NPU",
+    "openvino:GPU", "openvino:CPU", "replay:", "null",    NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
@@ -63,9 +64,8 @@ static const char *const capture_names[] = {
 
 static const struct option detect[] = {
     TEXT(0, "vad", "NAME[:ARG]", vad,
-         "detector: native, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], replay:TRACE.csv, "
-         "null "
-         "[native]",
+         "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], "
+         "replay:TRACE.csv, null [native]",
          .choices = vad_names),
     REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
          .none = 0),
@@ -154,6 +154,12 @@ static const struct option monitoring[] = {
          "show figures at unix:PATH or a loopback port: a page, /metrics, /live.json", .value = 0),
     {0}};
 
+static const struct option root[] = {
+    TEXT(0, "root", "DIR", root,
+         "look only at the NPU of the machine whose sys/, dev/ and usr/ are in DIR",
+         .value = VALUE_FOLDER),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -171,6 +177,7 @@ const struct option_group group_output = {"Output", output};
 const struct option_group group_files = {"Many files", files};
 const struct option_group group_format = {"Output", format};
 const struct option_group group_monitor = {"Figures", monitoring};
+const struct option_group group_root = {"Another machine", root};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)

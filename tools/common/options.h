@@ -33,6 +33,7 @@ struct settings {
     const char *audio_dir, *trace;
     int resume, stats;
     uint32_t jobs;
+    const char *root; /* doctor */
     /* every command */
     int verbose, quiet, help;
 };
@@ -76,7 +77,7 @@ struct command {
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
-    group_general;
+    group_root, group_general;
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 
