@@ -79,13 +79,15 @@ VS_API size_t vs_resampler_flush(vs_resampler *r, float *out);
 /** Free it. NULL is fine. */
 VS_API void vs_resampler_destroy(vs_resampler *r);
 
-/** A meter of the loudness that people hear, ITU-R BS.1770, of one channel; one thread at a time. */
+/** A meter of the loudness that people hear, ITU-R BS.1770; one thread at a time. All channels count
+    alike, as left, right and centre do there. */
 typedef struct vs_loudness vs_loudness;
 
-/** @param rate_hz 8000..192000. @return 0; -EINVAL; -ENOMEM */
-VS_API VS_NODISCARD int vs_loudness_create(uint32_t rate_hz, vs_loudness **ret);
+/** @param rate_hz 8000..192000. @param channels 1..32. @return 0; -EINVAL; -ENOMEM */
+VS_API VS_NODISCARD int vs_loudness_create(uint32_t rate_hz, uint32_t channels, vs_loudness **ret);
 
-/** More audio; any split of it gives the same. Never blocks or allocates. */
+/** More audio, interleaved; any split of it gives the same. Samples that are not finite, or larger
+    than 2^40, count as 0. Never blocks or allocates. */
 VS_API void vs_loudness_push(vs_loudness *l, const float *pcm, size_t frames);
 
 /** Integrated loudness of all audio so far, gated, in LUFS; -70 where nothing was loud enough or

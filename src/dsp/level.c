@@ -28,11 +28,12 @@
 #define RISE_DB     0.06f /* per hop */
 #define FALL_DB     0.15f
 #define FLOOR_LUFS  (-40.0)
-#define FLOOR_RISE  1.0139 /* of the lowest level per hop: 6 dB/s */
-#define FLOOR_HOPS  0.2    /* weight of a hop in what it is the lowest of */
-#define FULL_S      0.002  /* in which the limiter's gain can fall from 1 to 0 before a peak */
-#define HOLD_S      0.01   /* that it stays behind it: longer than between two of a low voice */
-#define RELEASE_S   0.2    /* in which it climbs again from 0 to 1 */
+#define FLOOR_RISE  1.0139  /* of the lowest level per hop: 6 dB/s */
+#define FLOOR_HOPS  0.2     /* weight of a hop in what it is the lowest of */
+#define NONSENSE    0x1p40f /* as sanitize() has it */
+#define FULL_S      0.002   /* in which the limiter's gain can fall from 1 to 0 before a peak */
+#define HOLD_S      0.01    /* that it stays behind it: longer than between two of a low voice */
+#define RELEASE_S   0.2     /* in which it climbs again from 0 to 1 */
 
 void vs__weighting_init(struct vs__weighting *w, double rate_hz)
 {
@@ -58,12 +59,19 @@ void vs__weighting_init(struct vs__weighting *w, double rate_hz)
     w->a[1][1] = (1 - k / pass_q + k * k) * scale;
 }
 
-double vs__weighting_energy(struct vs__weighting *w, const float *x, size_t n)
+/* What rings on in silence must not become a denormal, which some processors are slow with. */
+static double settle(double z)
+{
+    return fabs(z) < 1e-100 ? 0 : z;
+}
+
+double vs__weighting_energy(struct vs__weighting *w, const float *x, size_t n, size_t stride)
 {
     double sum = 0, z00 = w->z[0][0], z01 = w->z[0][1], z10 = w->z[1][0], z11 = w->z[1][1];
 
     for (size_t i = 0; i < n; i++) {
-        double in = (double)x[i];
+        float sample = x[i * stride];
+        double in = fabsf(sample) < NONSENSE ? (double)sample : 0;
         double y = w->b[0][0] * in + z00;
         z00 = w->b[0][1] * in - w->a[0][0] * y + z01;
         z01 = w->b[0][2] * in - w->a[0][1] * y;
@@ -72,10 +80,10 @@ double vs__weighting_energy(struct vs__weighting *w, const float *x, size_t n)
         z11 = y - w->a[1][1] * out;
         sum += out * out;
     }
-    w->z[0][0] = z00;
-    w->z[0][1] = z01;
-    w->z[1][0] = z10;
-    w->z[1][1] = z11;
+    w->z[0][0] = settle(z00);
+    w->z[0][1] = settle(z01);
+    w->z[1][0] = settle(z10);
+    w->z[1][1] = settle(z11);
     return sum;
 }
 
@@ -213,7 +221,7 @@ void vs__leveller_init(struct vs__leveller *l)
 
 void vs__leveller_hop(struct vs__leveller *l, float *pcm, float probability)
 {
-    double energy = vs__weighting_energy(&l->weighting, pcm, VS_HOP_FRAMES);
+    double energy = vs__weighting_energy(&l->weighting, pcm, VS_HOP_FRAMES, 1);
     float from = l->level.gain, to = vs__level_gain(&l->level, energy, probability);
     float step = (to - from) / VS_HOP_FRAMES;
 

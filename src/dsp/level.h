@@ -14,8 +14,9 @@ struct vs__weighting {
 };
 
 void vs__weighting_init(struct vs__weighting *w, double rate_hz);
-/** Sum of the squares of `n` frames once weighted. */
-double vs__weighting_energy(struct vs__weighting *w, const float *x, size_t n);
+/** Sum of the squares of `n` samples, `stride` apart, once weighted. What is not finite, or nonsense
+    as of sanitize(), counts as 0. */
+double vs__weighting_energy(struct vs__weighting *w, const float *x, size_t n, size_t stride);
 
 /** Loudness in LUFS of one channel with this mean square after weighting. */
 double vs__loudness_of(double mean_square);

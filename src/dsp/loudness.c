@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Integrated loudness of ITU-R BS.1770: blocks of 400 ms that overlap by three quarters, an absolute
+/* Integrated loudness of ITU-R BS.1770, all channels alike: blocks of 400 ms that overlap by three quarters, an absolute
    gate and one relative to what passes it. Blocks are kept as a histogram, so that memory does not
    grow; its cells are narrower than what the measure is read to. */
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "dsp/level.h"
 
+#define CHANNELS_MAX 32
 #define QUARTERS     4 /* of a block */
 #define GATE_LUFS    (-70.0)
 #define RELATIVE_LU  (-10.0)
@@ -15,7 +16,8 @@
 #define CELLS        (90 * CELLS_PER_LU) /* from the gate to +20 LUFS */
 
 struct vs_loudness {
-    struct vs__weighting weighting;
+    struct vs__weighting *weighting; /* one for each channel */
+    uint32_t channels;
     uint32_t quarter_frames, in_quarter;
     double quarter[QUARTERS]; /* sums of squares; the last is being filled */
     uint64_t quarters;
@@ -23,14 +25,21 @@ struct vs_loudness {
     uint64_t count[CELLS];
 };
 
-int vs_loudness_create(uint32_t rate_hz, vs_loudness **ret)
+int vs_loudness_create(uint32_t rate_hz, uint32_t channels, vs_loudness **ret)
 {
-    if (!ret || rate_hz < 8000 || rate_hz > 192000)
+    if (!ret || rate_hz < 8000 || rate_hz > 192000 || channels < 1 || channels > CHANNELS_MAX)
         return -EINVAL;
     vs_loudness *l = vs__alloc(sizeof(*l));
     if (!l)
         return -ENOMEM;
-    vs__weighting_init(&l->weighting, rate_hz);
+    l->weighting = vs__alloc(channels * sizeof(*l->weighting));
+    if (!l->weighting) {
+        vs__free(l);
+        return -ENOMEM;
+    }
+    for (uint32_t c = 0; c < channels; c++)
+        vs__weighting_init(&l->weighting[c], rate_hz);
+    l->channels = channels;
     l->quarter_frames = (rate_hz + 5) / 10;
     *ret = l;
     return 0;
@@ -62,9 +71,11 @@ void vs_loudness_push(vs_loudness *l, const float *pcm, size_t frames)
 {
     while (frames > 0) {
         size_t n = VS__MIN(frames, (size_t)(l->quarter_frames - l->in_quarter));
-        l->quarter[QUARTERS - 1] += vs__weighting_energy(&l->weighting, pcm, n);
+        for (uint32_t c = 0; c < l->channels; c++)
+            l->quarter[QUARTERS - 1] +=
+                vs__weighting_energy(&l->weighting[c], pcm + c, n, l->channels);
         l->in_quarter += (uint32_t)n;
-        pcm += n;
+        pcm += n * l->channels;
         frames -= n;
         if (l->in_quarter == l->quarter_frames)
             end_quarter(l);
@@ -97,5 +108,8 @@ double vs_loudness_integrated(const vs_loudness *l)
 
 void vs_loudness_destroy(vs_loudness *l)
 {
+    if (!l)
+        return;
+    vs__free(l->weighting);
     vs__free(l);
 }

@@ -336,7 +336,7 @@ static bool enhance_hop(struct vs__wide *w, struct channel *c, struct hop *ret, 
         memcpy(c->held, now, sizeof(now));
         return false;
     }
-    ret->energy += vs__weighting_energy(&c->weighting, c->hop, HOP);
+    ret->energy += vs__weighting_energy(&c->weighting, c->hop, HOP, 1);
     ret->share[index] = to;
     const float *plain = w->lag ? c->held : now;
     for (size_t i = 0; i < HOP && c->down; i++)

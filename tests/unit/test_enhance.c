@@ -175,7 +175,7 @@ static double loudness(const float *x, size_t frames)
 {
     vs_loudness *l;
 
-    assert_int_equal(vs_loudness_create(VS_RATE_HZ, &l), 0);
+    assert_int_equal(vs_loudness_create(VS_RATE_HZ, 1, &l), 0);
     for (size_t i = 0, step = 1; i < frames; i += step, step = step * 3 % 1009)
         vs_loudness_push(l, x + i, VS__MIN(step, frames - i));
     double lufs = vs_loudness_integrated(l);
@@ -313,8 +313,10 @@ static void a_tone_has_the_loudness_it_should(void **state)
     vs_loudness *l = NULL;
 
     (void)state;
-    assert_int_equal(vs_loudness_create(7999, &l), -EINVAL);
-    assert_int_equal(vs_loudness_create(16000, NULL), -EINVAL);
+    assert_int_equal(vs_loudness_create(7999, 1, &l), -EINVAL);
+    assert_int_equal(vs_loudness_create(16000, 33, &l), -EINVAL);
+    assert_int_equal(vs_loudness_create(16000, 0, &l), -EINVAL);
+    assert_int_equal(vs_loudness_create(16000, 1, NULL), -EINVAL);
     /* A sine of full scale at 997 Hz in one channel has -3.01 LUFS. */
     for (size_t i = 0; i < FRAMES; i++)
         out[i] = (float)sin(2 * 3.14159265358979 * 997 * (double)i / VS_RATE_HZ);
@@ -323,6 +325,45 @@ static void a_tone_has_the_loudness_it_should(void **state)
     memset(out, 0, sizeof(out));
     assert_true(loudness(out, FRAMES) == -70);
     vs_loudness_destroy(NULL);
+}
+
+/* What is not a number counts as silence, and is forgotten. */
+static void the_meter_passes_poison_over(void **state)
+{
+    (void)state;
+    memcpy(out, mixed, sizeof(out));
+    for (size_t i = 0; i < FRAMES; i += 997)
+        out[i] = 0;
+    double want = loudness(out, FRAMES);
+    for (size_t i = 0; i < FRAMES; i += 997)
+        out[i] = i % 2 ? NAN : i % 4 ? -INFINITY : 3e38f;
+    assert_true(loudness(out, FRAMES) == want);
+}
+
+static void two_channels_agree_with_libebur128(void **state)
+{
+    (void)state;
+#ifdef HAVE_EBUR128
+    static float two[2 * FRAMES];
+    vs_loudness *l;
+    double want = 0;
+
+    for (size_t k = 0; k < FRAMES; k++) {
+        two[2 * k] = mixed[k];
+        two[2 * k + 1] = noise[k];
+    }
+    ebur128_state *e = ebur128_init(2, 48000, EBUR128_MODE_I);
+    assert_non_null(e);
+    assert_int_equal(ebur128_add_frames_float(e, two, FRAMES), 0);
+    assert_int_equal(ebur128_loudness_global(e, &want), 0);
+    ebur128_destroy(&e);
+    assert_int_equal(vs_loudness_create(48000, 2, &l), 0);
+    vs_loudness_push(l, two, FRAMES);
+    assert_true(fabs(vs_loudness_integrated(l) - want) < 0.05);
+    vs_loudness_destroy(l);
+#else
+    skip(); /* built without libebur128 */
+#endif
 }
 
 static void agrees_with_libebur128(void **state)
@@ -359,7 +400,9 @@ int main(void)
         cmocka_unit_test(nothing_passes_the_ceiling),
         cmocka_unit_test(a_limiter_that_sees_ahead_cares_for_no_blocks),
         cmocka_unit_test(a_tone_has_the_loudness_it_should),
+        cmocka_unit_test(the_meter_passes_poison_over),
         cmocka_unit_test(agrees_with_libebur128),
+        cmocka_unit_test(two_channels_agree_with_libebur128),
     };
     return cmocka_run_group_tests(tests, make_sounds, NULL);
 }
