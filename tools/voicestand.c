@@ -22,8 +22,8 @@ static const struct option_group *const groups_monitor[] = {
 static const struct option_group *const groups_segment[] = {
     &group_output,  &group_files, &group_text,    &group_detect, &group_signal,
     &group_enhance, &group_stdin, &group_general, NULL};
-static const struct option_group *const groups_enhance[] = {&group_parts, &group_signal,
-                                                            &group_stdin, &group_general, NULL};
+static const struct option_group *const groups_enhance[] = {
+    &group_made, &group_parts, &group_signal, &group_stdin, &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
@@ -52,9 +52,10 @@ const struct command commands[] = {
      "speech is given to the engine.",
      groups_segment, run_transcribe, VALUE_FILE, 1, -1},
     {"enhance", "IN OUT", "lower the noise of a recording and level its speech",
-     "Runs IN (a file, or - for standard input) through the signal path and writes OUT, .wav or "
-     ".flac: one channel, 16 kHz, high-passed, noise lowered, speech brought to -23 LUFS, no sample "
-     "beyond -1 dB. Says on standard error what changed.",
+     "Runs IN (a file, or - for standard input) through the signal path and writes OUT (.wav, .flac, "
+     "or - for standard output) while it reads: high-passed, noise lowered, speech brought to "
+     "-23 LUFS, no sample beyond -1 dB; rate and channels stay. Engines that turn speech into text "
+     "want --output-rate 16000 --mono. Says on standard error what changed.",
      groups_enhance, run_enhance, VALUE_FILE, 2, 2},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",

@@ -208,36 +208,5 @@ def verify_ledger_finds_what_was_changed(folder):
     run('verify-ledger', '-', input=b'', check_status=4)
 
 
-@case
-def enhance_writes_what_the_signal_path_makes(folder):
-    path = write_file(folder + '/in.wav', wav_bytes(tone(1, rate=48000, hz=20), rate=48000))
-    for name in ('out.wav', 'out.flac', 'OUT.WAV'):
-        p = run('enhance', path, os.path.join(folder, name))
-        check('before' in p.err and 'after' in p.err and 'residual 0' in p.err, p.err)
-        ledger = events(run('segment', '-q', os.path.join(folder, name)).out)[-1]
-        equal((ledger['rate_hz'], ledger['channels'], ledger['captured']), (16000, 1, 16000), name)
-    p = run('enhance', '-', folder + '/pipe.wav', input=read_bytes(path))
-    equal(read_bytes(folder + '/pipe.wav'), read_bytes(folder + '/out.wav'))
-    equal([n for n in os.listdir(folder) if 'partial' in n], [])
-
-
-@case
-def enhancing_moves_no_segment(folder):
-    path = write_file(folder + '/in.wav', wav_bytes(tone(2, hz=300) + noise(1)))
-    plain = run('segment', '-q', '--vad', 'energy', path).out
-    equal(run('segment', '-q', '--vad', 'energy', '--enhance', '--audio', 'wav', '--audio-dir',
-              folder + '/a', path).out, plain)
-    whole = run('enhance', '--no-denoise', '--no-level', path, folder + '/plain.wav').err
-    check('delay: 0.00 ms' in whole, whole)
-    p = run('enhance', path, folder + '/out.wav')
-    check('LUFS' in p.err and 'delay: 10.00 ms' in p.err, p.err)
-    check(read_bytes(folder + '/out.wav') != read_bytes(folder + '/plain.wav'))
-
-
-def read_bytes(path):
-    with open(path, 'rb') as f:
-        return f.read()
-
-
 if __name__ == '__main__':
     main()

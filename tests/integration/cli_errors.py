@@ -44,6 +44,10 @@ def usage_errors_are_one_line_with_status_2(_):
             (['enhance', 'a.wav'], ['IN OUT']),
             (['enhance', 'a.wav', 'b.mp3'], ['.wav', '.flac']),
             (['enhance', 'a.wav', 'b.wav', 'c.wav'], ["'c.wav'"]),
+            (['enhance', '--output-raw', 'a.wav', 'b.wav'], ['--output-raw', 'standard output']),
+            (['enhance', '--output-format', 'f32', 'a.wav', 'b.flac'], ['FLAC', 's24']),
+            (['enhance', '--output-rate', '7999', 'a.wav', 'b.flac'], ['--output-rate', '8000']),
+            (['enhance', '--report', 'b.wav', 'a.wav', 'b.wav'], ['--report', 'overwritten']),
             (['listen', 'x'], ["'x'"]),
             (['completions', 'csh'], ['csh', 'fish']),
             (['help', 'segmnt'], ['segment'])]:

@@ -24,6 +24,7 @@ static const char *const cpu_names[] = {"auto",        "c",    "avx2",     "avx2
                                         "avx512-vnni", "neon", "neon-dot", NULL};
 /* In the order of enum vs_format. */
 static const char *const sample_names[] = {"f32", "s16", "s24", "s32", NULL};
+static const char *const made_names[] = {"f32", "s16", "s24", NULL};
 /* In the order of enum vs_output_format. */
 static const char *const format_names[] = {"text", "jsonl", "rttm", "audacity", "textgrid",
                                            "srt",  "vtt",   "csv",  NULL};
@@ -91,6 +92,17 @@ static const struct option signal_path[] = {
 static const struct option parts[] = {
     FLAG(0, "no-denoise", no_denoise, "leave the noise as it is"),
     FLAG(0, "no-level", no_level, "leave the level as it is, without a limiter"),
+    {0}};
+
+static const struct option made[] = {
+    NUMBER(0, "output-rate", "HZ", output_rate_hz, 8000, 192000,
+           "frames a second of OUT [those of IN]", .none = 0),
+    FLAG(0, "mono", mono, "make one channel: the mean, or --channel [as many as IN has]"),
+    CHOICE(0, "output-format", "FORMAT", output_format, made_names,
+           "samples of OUT: s16, s24, f32 [s16, or s24 where IN has more]"),
+    FLAG(0, "output-raw", output_raw, "standard output is samples without a header"),
+    TEXT(0, "report", "FILE", report, "write what changed to FILE, as a line of JSON",
+         .value = VALUE_FILE),
     {0}};
 
 static const struct option enhancement[] = {
@@ -169,6 +181,7 @@ static const struct option general[] = {
 const struct option_group group_detect = {"Detection", detect};
 const struct option_group group_signal = {"Signal path", signal_path};
 const struct option_group group_parts = {"Enhancement", parts};
+const struct option_group group_made = {"Output", made};
 const struct option_group group_enhance = {"Enhancement", enhancement};
 const struct option_group group_text = {"Text", text};
 const struct option_group group_stdin = {"Standard input (FILE -)", input};
@@ -184,6 +197,7 @@ void settings_init(struct settings *s)
 {
     memset(s, 0, sizeof(*s));
     s->format = -1;
+    s->output_format = -1;
     s->audio = -1;
     s->sample_format = VS_FORMAT_S16;
 }

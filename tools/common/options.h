@@ -16,6 +16,9 @@ struct settings {
     uint32_t channel;
     float high_pass_hz;
     int enhance, no_denoise, no_level;
+    uint32_t output_rate_hz;
+    int mono, output_format, output_raw; /* output_format: enum vs_format, -1 = by the input */
+    const char *report;
     /* text */
     const char *stt;
     /* standard input and devices */
@@ -75,7 +78,7 @@ struct command {
     int max_arguments;
 };
 
-extern const struct option_group group_listen, group_stdin, group_signal, group_parts,
+extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
     group_root, group_general;
 /** All commands, the last without a name; in voicestand.c. */
