@@ -9,6 +9,13 @@
 
 #include <voicestand/dsp.h>
 
+/** Where the outputs of polyphase() find their windows and filters: the next window begins `whole`
+    inputs on, its filter is `rest` filters on, and `phases` filters are one input more. */
+struct vs__walk {
+    uint32_t phase; /**< filter of the first output, whose window begins at 0 */
+    uint32_t phases, whole, rest;
+};
+
 /* X(return, name, (arguments)) */
 
 /* Those that instructions for sums of 8-bit products are for: levels with them have no others. */
@@ -44,6 +51,11 @@
     /* dst[r] = sum of a[r * stride + i] * b[i], i < n: `count` rows */                              \
     X(void, rows,                                                                                    \
       (float *dst, const float *a, size_t stride, const float *b, size_t n, size_t count))           \
+    /* dst[k] = sum of x[i] * filter[i], i < n, a multiple of 16, in each window of a walk; \
+       an output has the same bits wherever it stands among how many */        \
+    X(void, polyphase,                                                                               \
+      (float *dst, const float *x, const float *filters, size_t n, size_t count,                     \
+       const struct vs__walk *walk))                                                                 \
     /* sum of x[i]^2 */                                                                              \
     X(float, energy, (const float *x, size_t n))                                                     \
     /* largest |x[i]|; NaN is passed over */                                                         \

@@ -8,6 +8,16 @@
 /* Magnitudes from here on (2^40, +240 dB) are nonsense that would overflow further on. */
 #define VS__NONSENSE_EXPONENT (127 + 40)
 
+/* The window after `x` and its phase. */
+static inline const float *vs__walk_on(const struct vs__walk *walk, const float *x, size_t *phase)
+{
+    *phase += walk->rest;
+    if (*phase < walk->phases)
+        return x + walk->whole;
+    *phase -= walk->phases;
+    return x + walk->whole + 1;
+}
+
 #define X(type, name, arguments) type vs__##name##_c arguments;
 VS__KERNELS(X)
 #undef X

@@ -115,6 +115,16 @@ void vs__rows_c(float *dst, const float *a, size_t stride, const float *b, size_
         dst[r] = vs__dot_c(a + r * stride, b, n);
 }
 
+void vs__polyphase_c(float *dst, const float *x, const float *filters, size_t n, size_t count,
+                     const struct vs__walk *walk)
+{
+    size_t phase = walk->phase;
+    for (size_t k = 0; k < count; k++) {
+        dst[k] = vs__dot_c(x, filters + phase * n, n);
+        x = vs__walk_on(walk, x, &phase);
+    }
+}
+
 float vs__energy_c(const float *x, size_t n)
 {
     return vs__dot_c(x, x, n);

@@ -62,6 +62,12 @@ void time_rows(const struct vs__dsp *d, float *const *memory, size_t n)
     d->rows(memory[0], memory[1], n / 8, memory[2], n / 8, 8);
 }
 
+void time_polyphase(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    const struct vs__walk walk = {0, 1, 3, 0};
+    d->polyphase(memory[0], memory[1], memory[2], n / 128 * 16, 8, &walk);
+}
+
 void time_energy(const struct vs__dsp *d, float *const *memory, size_t n)
 {
     keep = d->energy(memory[1], n);

@@ -132,6 +132,42 @@ bool check_rows(const struct vs__dsp *d, struct rig *g)
     return true;
 }
 
+bool check_polyphase(const struct vs__dsp *d, struct rig *g)
+{
+    static const struct vs__walk walks[] = {{0, 1, 3, 0}, {5, 7, 1, 4}, {2, 3, 0, 1}};
+    if (g->fill == FILL_SPECIAL)
+        g->fill = FILL_RANDOM;
+    g->n = g->n / 64 * 16;
+    for (size_t count = 0; count < 10; count++) {
+        const struct vs__walk *walk = &walks[count % 3];
+        const float *x;
+        size_t at[10], of[10], phase = walk->phase, end = 0;
+        for (size_t k = 0; k < count; k++) {
+            at[k] = end;
+            of[k] = phase * g->n;
+            phase += walk->rest;
+            end += walk->whole + phase / walk->phases;
+            phase %= walk->phases;
+        }
+        const float *filters = place_floats(g, &g->b, walk->phases * g->n);
+        float *dst = place_floats(g, &g->dst, count), alone;
+        x = place_floats(g, &g->a, count ? at[count - 1] + g->n : 0);
+        d->polyphase(dst, x, filters, g->n, count, walk);
+        for (size_t k = 0; k < count; k++) {
+            const struct vs__walk one = {0, 1, 0, 0};
+            const float *filter = filters + of[k];
+            if (!is_sum(g, dst[k], x + at[k], filter))
+                return false;
+            d->polyphase(&alone, x + at[k], filter, g->n, 1, &one);
+            if (!agree(g, dst + k, &alone, 1, 0)) /* whatever the count */
+                return false;
+        }
+        if (!within(g))
+            return false;
+    }
+    return true;
+}
+
 bool check_energy(const struct vs__dsp *d, struct rig *g)
 {
     if (g->fill == FILL_SPECIAL)

@@ -246,6 +246,35 @@ static void u7_eight_bits(uint8_t *dst, const float *src, size_t n, float scale,
 }
 
 /* As the instruction does for inputs of eight bits: sums of two in 16 bits. */
+static void polyphase_one_filter(float *dst, const float *x, const float *filters, size_t n,
+                                 size_t count, const struct vs__walk *walk)
+{
+    struct vs__walk still = *walk;
+    still.whole += walk->rest * 2 / walk->phases;
+    still.rest = 0;
+    c()->polyphase(dst, x, filters, n, count, &still);
+}
+
+static void polyphase_last(float *dst, const float *x, const float *filters, size_t n, size_t count,
+                           const struct vs__walk *walk)
+{
+    c()->polyphase(dst, x, filters, n, count, walk);
+    for (size_t k = count / 4 * 4 + 1; k < count; k++)
+        dst[k] = dst[k - 1];
+}
+
+/* What made dot() and rows() no kernels for this: the last ones are added up in another order. */
+static void polyphase_order(float *dst, const float *x, const float *filters, size_t n,
+                            size_t count, const struct vs__walk *walk)
+{
+    c()->polyphase(dst, x, filters, n, count, walk);
+    for (size_t k = 0; k < count / 4 * 4; k++) {
+        size_t at = walk->phase + k * (walk->whole * (size_t)walk->phases + walk->rest);
+        const float *a = x + at / walk->phases, *b = filters + at % walk->phases * n;
+        dst[k] = c()->dot(a, b, n / 2) + c()->dot(a + n / 2, b + n / 2, n / 2);
+    }
+}
+
 static void rows_s8_saturates(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
                               size_t n, size_t count)
 {
@@ -312,6 +341,9 @@ static void rows_s8_dense(int32_t *dst, const int8_t *a, size_t stride, const ui
     M(power, power_coarse, "is some steps of the last place off")                                  \
     M(f32_to_u7, u7_half_up, "rounds halves up")                                                   \
     M(f32_to_u7, u7_eight_bits, "clamps to eight bits")                                            \
+    M(polyphase, polyphase_one_filter, "stays at one filter")                                      \
+    M(polyphase, polyphase_last, "repeats outputs after whole groups")                             \
+    M(polyphase, polyphase_order, "adds whole groups in another order")                            \
     M(rows_s8, rows_s8_saturates, "saturates sums of two products")                                \
     M(rows_s8, rows_s8_tail, "leaves out the tail of a row")                                       \
     M(rows_s8, rows_s8_unsigned, "loses the sign")                                                 \

@@ -76,6 +76,15 @@ static void truth_rows(float *dst, const float *a, size_t stride, const float *b
         dst[r] = truth_dot(a + r * stride, b, n);
 }
 
+static void truth_polyphase(float *dst, const float *x, const float *filters, size_t n,
+                            size_t count, const struct vs__walk *walk)
+{
+    for (size_t k = 0; k < count; k++) {
+        size_t at = walk->phase + k * (walk->whole * (size_t)walk->phases + walk->rest);
+        dst[k] = truth_dot(x + at / walk->phases, filters + at % walk->phases * n, n);
+    }
+}
+
 static float truth_energy(const float *x, size_t n)
 {
     return truth_dot(x, x, n);

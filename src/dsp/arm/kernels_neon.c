@@ -150,6 +150,34 @@ void vs__rows_neon(float *dst, const float *a, size_t stride, const float *b, si
         dst[r] = vs__dot_neon(a, b, n);
 }
 
+/* Four outputs at a time, each by the same additions wherever it stands; where fewer are left, the
+   last one is made again and dropped. */
+void vs__polyphase_neon(float *dst, const float *x, const float *filters, size_t n, size_t count,
+                        const struct vs__walk *walk)
+{
+    size_t phase = walk->phase;
+    for (size_t done = 0; done < count; done += 4) {
+        const size_t now = count - done < 4 ? count - done : 4;
+        const float *from[4], *h[4];
+        for (size_t k = 0; k < 4; k++) {
+            from[k] = x;
+            h[k] = filters + phase * n;
+            if (k + 1 < now || now == 4)
+                x = vs__walk_on(walk, x, &phase);
+        }
+        float32x4_t s[4], t[4];
+        for (size_t k = 0; k < 4; k++)
+            s[k] = t[k] = vdupq_n_f32(0);
+        for (size_t i = 0; i < n; i += 8)
+            for (size_t k = 0; k < 4; k++) {
+                s[k] = vfmaq_f32(s[k], vld1q_f32(from[k] + i), vld1q_f32(h[k] + i));
+                t[k] = vfmaq_f32(t[k], vld1q_f32(from[k] + i + 4), vld1q_f32(h[k] + i + 4));
+            }
+        for (size_t k = 0; k < now; k++)
+            dst[done + k] = vaddvq_f32(vaddq_f32(s[k], t[k]));
+    }
+}
+
 float vs__energy_neon(const float *x, size_t n)
 {
     return vs__dot_neon(x, x, n);

@@ -2,6 +2,7 @@
 /* Kernels for AVX2 with FMA. Loads and stores need no alignment. What is left over after whole
    vectors goes through the plain C kernel, so that a rule is written once. */
 #include <immintrin.h>
+#include <stdbool.h>
 
 #include "dsp/kernels.h"
 
@@ -212,6 +213,47 @@ void vs__rows_avx2(float *dst, const float *a, size_t stride, const float *b, si
     }
     for (; r < count; r++, a += stride)
         dst[r] = vs__dot_avx2(a, b, n);
+}
+
+/* Four outputs at a time, each by the same additions wherever it stands; where fewer are left, the
+   last one is made again and dropped. */
+void vs__polyphase_avx2(float *dst, const float *x, const float *filters, size_t n, size_t count,
+                        const struct vs__walk *walk)
+{
+    const bool same = walk->phases == 1;
+    size_t phase = walk->phase;
+    for (size_t done = 0; done < count; done += 4) {
+        const size_t now = count - done < 4 ? count - done : 4;
+        const float *from[4], *h[4];
+        for (size_t k = 0; k < 4; k++) {
+            from[k] = x;
+            h[k] = filters + phase * n;
+            if (k + 1 < now || now == 4)
+                x = vs__walk_on(walk, x, &phase);
+        }
+        __m256 s[4], t[4];
+        for (size_t k = 0; k < 4; k++)
+            s[k] = t[k] = _mm256_setzero_ps();
+        for (size_t i = 0; i < n && same; i += 16) {
+            __m256 a = _mm256_loadu_ps(h[0] + i), b = _mm256_loadu_ps(h[0] + i + 8);
+            for (size_t k = 0; k < 4; k++) {
+                s[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i), a, s[k]);
+                t[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i + 8), b, t[k]);
+            }
+        }
+        for (size_t i = 0; i < n && !same; i += 16)
+            for (size_t k = 0; k < 4; k++) {
+                s[k] =
+                    _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i), _mm256_loadu_ps(h[k] + i), s[k]);
+                t[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i + 8),
+                                       _mm256_loadu_ps(h[k] + i + 8), t[k]);
+            }
+        float y[4];
+        _mm_storeu_ps(y, add_each(_mm256_add_ps(s[0], t[0]), _mm256_add_ps(s[1], t[1]),
+                                  _mm256_add_ps(s[2], t[2]), _mm256_add_ps(s[3], t[3])));
+        for (size_t k = 0; k < now; k++)
+            dst[done + k] = y[k];
+    }
 }
 
 float vs__energy_avx2(const float *x, size_t n)

@@ -2,6 +2,7 @@
 /* Kernels for AVX-512 F, BW, DQ and VL. What is left over after whole vectors is one masked step:
    masked-out elements are neither read nor written. */
 #include <immintrin.h>
+#include <stdbool.h>
 
 #include "dsp/kernels.h"
 
@@ -178,6 +179,39 @@ void vs__rows_avx512(float *dst, const float *a, size_t stride, const float *b, 
     }
     for (; r < count; r++, a += stride)
         dst[r] = vs__dot_avx512(a, b, n);
+}
+
+/* Four outputs at a time, each by the same additions wherever it stands; where fewer are left, the
+   last one is made again and dropped. */
+void vs__polyphase_avx512(float *dst, const float *x, const float *filters, size_t n, size_t count,
+                          const struct vs__walk *walk)
+{
+    const bool same = walk->phases == 1;
+    size_t phase = walk->phase;
+    for (size_t done = 0; done < count; done += 4) {
+        const size_t now = count - done < 4 ? count - done : 4;
+        const float *from[4], *h[4];
+        for (size_t k = 0; k < 4; k++) {
+            from[k] = x;
+            h[k] = filters + phase * n;
+            if (k + 1 < now || now == 4)
+                x = vs__walk_on(walk, x, &phase);
+        }
+        __m512 s[4];
+        for (size_t k = 0; k < 4; k++)
+            s[k] = _mm512_setzero_ps();
+        for (size_t i = 0; i < n && same; i += WIDTH) {
+            __m512 a = _mm512_loadu_ps(h[0] + i);
+            for (size_t k = 0; k < 4; k++)
+                s[k] = _mm512_fmadd_ps(_mm512_loadu_ps(from[k] + i), a, s[k]);
+        }
+        for (size_t i = 0; i < n && !same; i += WIDTH)
+            for (size_t k = 0; k < 4; k++)
+                s[k] =
+                    _mm512_fmadd_ps(_mm512_loadu_ps(from[k] + i), _mm512_loadu_ps(h[k] + i), s[k]);
+        for (size_t k = 0; k < now; k++)
+            dst[done + k] = _mm512_reduce_add_ps(s[k]);
+    }
 }
 
 float vs__energy_avx512(const float *x, size_t n)
