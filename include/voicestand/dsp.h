@@ -46,14 +46,17 @@ struct vs_resampler_config {
     uint32_t in_hz;  /**< 8000..192000 */
     uint32_t out_hz; /**< 8000..192000 */
     int quality;     /**< 0 = low latency: knows 2 ms ahead where the lower rate is 16 kHz, flat to
-                        0.45 of the lower rate, folding below -95 dB from 0.55 on; 1 = high: 9 ms
-                        ahead, flat to 0.475, folding below -100 dB from 0.5 on */
+                        0.45 of the lower rate, folding below -110 dB from 0.5625 on; 1 = high:
+                        7.5 ms ahead, flat to 0.475, folding below -110 dB from 0.5 on */
     const char *cpu; /**< as struct vs_env */
+    int adjustable;  /**< 1 = for vs_resampler_set_drift(): takes up to 300 KiB more, and equal
+                        rates then have a filter and its delay */
 };
 
-/** Build a resampler by windowed-sinc polyphase filters. Output frame n stands for the time
-    n / out_hz of the input: the filter's delay is taken out, not added to positions. All memory is
-    allocated here. Not for real-time threads: it computes up to 256 KiB of filters.
+/** Build a resampler by polyphase filters, shaped by least squares (scripts/resampler-prototype).
+    Output frame n stands for the time n / out_hz of the input: the filter's delay is taken out, not
+    added to positions. All memory is allocated here. Not for real-time threads: it computes up to
+    448 KiB of filters.
     @return 0; -EINVAL rates, quality, size or an unknown cpu; -ENOTSUP cpu cannot run here;
     -ENOMEM. */
 VS_API VS_NODISCARD int vs_resampler_create(const struct vs_resampler_config *config,
@@ -63,8 +66,21 @@ VS_API VS_NODISCARD int vs_resampler_create(const struct vs_resampler_config *co
     vs_resampler_flush() (in_frames = 0), can return. */
 VS_API size_t vs_resampler_max_out(const vs_resampler *r, size_t in_frames);
 
-/** Input frames that must be known beyond the time of an output frame before it can be computed. */
+/** Input frames that must be known beyond the time of an output frame before it can be computed;
+    the same whatever the drift. */
 VS_API uint32_t vs_resampler_delay_frames(const vs_resampler *r);
+
+/** The input's clock is fast by `ppm` parts in a million of the output's (slow where negative):
+    from the next output frame on, frames lie in_hz / out_hz * (1 + ppm / 10^6) input frames apart.
+    The distance goes there by 10 ppm a millisecond at most, so nothing clicks; the position is
+    kept exactly, so nothing adds up. While a drift is set, and after it if the position is then
+    between the frames of no drift, an output costs about three times as much; never set, every
+    output has the same bits as without `adjustable`. Never blocks or allocates.
+    @param ppm -1000..1000. @return 0; -EINVAL ppm; -ENOTSUP not created as adjustable. */
+VS_API VS_NODISCARD int vs_resampler_set_drift(vs_resampler *r, double ppm);
+
+/** The drift that lies between the last output frame and the next, in ppm. */
+VS_API double vs_resampler_drift_ppm(const vs_resampler *r);
 
 /** Take all of `in`, write what can be computed to `out`. Any split of the input gives the same
     output, bit by bit. Never blocks or allocates.
@@ -72,8 +88,9 @@ VS_API uint32_t vs_resampler_delay_frames(const vs_resampler *r);
     @return frames written. */
 VS_API size_t vs_resampler_process(vs_resampler *r, const float *in, size_t frames, float *out);
 
-/** The input ends here: write the rest, so that in all ceil(in_total * out_hz / in_hz) frames came
-    out; then start anew as after create. Never blocks or allocates. @return frames written. */
+/** The input ends here: write the rest, so that a frame came out for every time before the end of
+    the input, ceil(in_total * out_hz / in_hz) in all without drift; then start anew as after
+    create, with the drift that was set. Never blocks or allocates. @return frames written. */
 VS_API size_t vs_resampler_flush(vs_resampler *r, float *out);
 
 /** Free it. NULL is fine. */

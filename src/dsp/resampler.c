@@ -1,42 +1,57 @@
 /* SPDX-License-Identifier: MIT */
-/* Streaming resampler: windowed-sinc polyphase filters.
+/* Streaming resampler: polyphase filters.
    With in_hz / out_hz = step / phases in lowest terms, output n stands at the input time
    n * step / phases = whole + phase / phases. It is the dot product of the input around `whole`
    with the filter sampled at that phase. The position is kept as whole numbers relative to the
-   buffer, so that it can neither drift nor overflow. Where `phases` is so large that a filter for
-   each would not fit in cache, a coarser table is interpolated by four-point Lagrange. */
+   buffer, so that it can neither drift nor overflow.
+   On that grid there is a filter for each phase, where they fit in cache. Off it, while a drift is
+   corrected, and where phases are too many, four filters of a coarser table are interpolated by
+   Lagrange, by interpolating their outputs. */
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "dsp/dsp.h"
+#include "dsp/prototype.h"
 
 enum {
     RATE_MIN = 8000,
     RATE_MAX = 192000,
-    TABLE_MAX = 256 * 1024 / (int)sizeof(float), /* coefficients */
+    TABLE_MAX = 448 * 1024 / (int)sizeof(float), /* coefficients of the filters on the grid */
     BLOCK = 2048,                                /* input frames taken at a time */
+    VECTOR = 16,      /* filters are multiples of it: a rule of the kernel */
+    DENSITY = 96,     /* interpolated filters in a period of the lower rate: error below -140 dB */
+    AROUND = 4,       /* filters that are interpolated, one before and two after the position */
+    FRACTION = 40,    /* bits of the position below a phase */
+    DRIFT_MAX = 1000, /* ppm */
+    SLEW_PPM_S = 10000, /* how fast a drift changes */
 };
 
-/* Filter shapes in units of the lower of the two rates. A Kaiser window of `span` periods and
-   attenuation A has a transition of (A - 7.95) / (14.36 * span) around the cutoff.
-   Low latency: 2 ms either side at 16 kHz, flat to 0.45, gone from 0.55 of the lower rate.
-   High: flat to 0.475, gone from 0.5, so that nothing folds back. */
+/* Filter shapes in units of the lower of the two rates: a sum of cosines over `span` periods. */
 static const struct shape {
-    double span, attenuation_db, cutoff;
-} shapes[] = {{64, 100, 0.5}, {288, 110, 0.4876}};
+    uint32_t span, count;
+    const double *cosines;
+} shapes[] = {
+    {LOW_LATENCY_SPAN, VS__COUNT(low_latency_cosines), low_latency_cosines},
+    {HIGH_SPAN, VS__COUNT(high_cosines), high_cosines},
+};
 
 struct vs_resampler {
     struct vs__dsp dsp;
-    uint32_t phases;    /* outputs in a period of the two rates */
-    uint32_t step;      /* inputs in the same period */
-    uint32_t taps;      /* a multiple of 8; 0 = equal rates */
-    uint32_t table;     /* filters between one input frame and the next */
-    bool interpolated;  /* `table` is less than `phases`; a filter more lies before and two after */
-    uint32_t phase;     /* of the next output, 0..phases - 1 */
+    uint32_t phases;  /* outputs in a period of the two rates */
+    uint32_t step;    /* inputs in the same period */
+    uint32_t taps;    /* a multiple of VECTOR; 0 = the input is the output */
+    uint32_t ahead;   /* of them that lie after the time of the output */
+    float *grid;      /* a filter for each phase, NULL = too many */
+    float *fine;      /* `density` + 3 filters for interpolation, the first before phase 0 */
+    uint32_t density; /* of them in an input frame */
+    bool adjustable;
     size_t start, fill; /* window of the next output, and end of the input, in `buffer` */
-    float *coefficients;
+    int64_t at;         /* of the next output after `start`, in phases << FRACTION, below 1 frame */
+    int64_t drift;      /* added to each step, in the same unit */
+    int64_t target;     /* where it goes, by not more than `slew` an output */
+    int64_t slew;
     float *buffer;
     size_t capacity;
 };
@@ -51,61 +66,68 @@ static uint32_t find_gcd(uint32_t a, uint32_t b)
     return a;
 }
 
-/* Modified Bessel function of the first kind, order 0, by its power series. */
-static double bessel_i0(double x)
+/* Add the cosines at the `n` angles whose cosine is `c`, by Clenshaw's recurrence; `b` is scratch
+   of 2 * n. */
+static void add_cosines(const struct shape *shape, const double *c, double *b, double *ret,
+                        uint32_t n)
 {
-    double sum = 1, term = 1;
-    for (int k = 1; k < 200 && term > sum * 1e-18; k++) {
-        term *= (x / (2 * k)) * (x / (2 * k));
-        sum += term;
+    double *b1 = b, *b2 = b + n;
+    memset(b, 0, 2 * n * sizeof(double));
+    for (uint32_t m = shape->count - 1; m > 0; m--) {
+        double a = shape->cosines[m], *older = b2;
+        for (uint32_t k = 0; k < n; k++)
+            b2[k] = a + 2 * c[k] * b1[k] - b2[k];
+        b2 = b1;
+        b1 = older;
     }
-    return sum;
+    for (uint32_t k = 0; k < n; k++)
+        ret[k] = shape->cosines[0] + c[k] * b1[k] - b2[k];
 }
 
-/* One filter: the prototype at the times k - half + 1 - shift, in input frames; sums to 1. */
-static void design(float *dst, double *scratch, uint32_t taps, double shift, double cutoff,
-                   double beta)
+/* One filter, which sums to 1: the shape around a time `shift` after the frame that is followed by
+   `ahead` more. `scratch` has room for 4 * taps. */
+static void sample(const struct vs_resampler *r, const struct shape *shape, double lower,
+                   double shift, double *scratch, float *dst)
 {
-    const double pi = 3.14159265358979323846;
-    double half = taps / 2.0, sum = 0;
-    for (uint32_t k = 0; k < taps; k++) {
-        double t = (double)k - half + 1 - shift, ratio = t / half;
-        scratch[k] = 0;
-        if (fabs(ratio) < 1) {
-            double sinc = t == 0 ? 2 * cutoff : sin(2 * pi * cutoff * t) / (pi * t);
-            scratch[k] = sinc * bessel_i0(beta * sqrt(1 - ratio * ratio));
-        }
-        sum += scratch[k];
+    const double pi = 3.14159265358979323846, scale = 2 * pi * lower / shape->span;
+    const double first = (double)r->ahead - r->taps + 1 - shift;
+    double *c = scratch, *h = scratch + r->taps, sum = 0;
+    for (uint32_t k = 0; k < r->taps; k++)
+        c[k] = cos(scale * (first + k));
+    add_cosines(shape, c, h + r->taps, h, r->taps);
+    for (uint32_t k = 0; k < r->taps; k++) {
+        if (fabs(first + k) * lower >= shape->span / 2.0)
+            h[k] = 0;
+        sum += h[k];
     }
-    for (uint32_t k = 0; k < taps; k++)
-        dst[k] = (float)(scratch[k] / sum);
+    for (uint32_t k = 0; k < r->taps; k++)
+        dst[k] = (float)(h[k] / sum);
 }
 
-static int make_filters(struct vs_resampler *r, const struct shape *shape, double lower)
+/* `count` filters, `density` of them an input frame, from `first` on. @return NULL: no memory */
+static float *make_filters(const struct vs_resampler *r, const struct shape *shape, uint32_t count,
+                           uint32_t density, int first, double lower)
 {
-    double beta = 0.1102 * (shape->attenuation_db - 8.7);
-    uint32_t count = r->table + (r->interpolated ? 3 : 0);
-    r->coefficients = vs__alloc((size_t)count * r->taps * sizeof(float));
-    double *scratch = vs__alloc(r->taps * sizeof(double));
-    if (!r->coefficients || !scratch) {
-        vs__free(scratch);
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        double at = (double)i - (r->interpolated ? 1 : 0);
-        design(r->coefficients + (size_t)i * r->taps, scratch, r->taps, at / r->table,
-               shape->cutoff * lower, beta);
+    float *filters = vs__alloc((size_t)count * r->taps * sizeof(float));
+    double *scratch = vs__alloc(4 * (size_t)r->taps * sizeof(double));
+    for (uint32_t i = 0; filters && scratch && i < count; i++)
+        sample(r, shape, lower, ((double)i + first) / density, scratch,
+               filters + (size_t)i * r->taps);
+    if (!scratch) {
+        vs__free(filters);
+        filters = NULL;
     }
     vs__free(scratch);
-    return 0;
+    return filters;
 }
 
 /* As after create: silence before the first frame. */
 static void restart(struct vs_resampler *r)
 {
-    r->phase = 0;
+    r->at = 0;
+    r->drift = r->target;
     r->start = 0;
-    r->fill = r->taps / 2 - 1;
+    r->fill = r->taps - r->ahead - 1;
     memset(r->buffer, 0, r->fill * sizeof(float));
 }
 
@@ -115,19 +137,30 @@ static int prepare(struct vs_resampler *r, const struct vs_resampler_config *con
     uint32_t gcd = find_gcd(config->in_hz, config->out_hz);
     r->phases = config->out_hz / gcd;
     r->step = config->in_hz / gcd;
-    if (r->phases == r->step)
+    r->adjustable = config->adjustable;
+    r->slew =
+        (int64_t)((double)((int64_t)r->step << FRACTION) * SLEW_PPM_S * 1e-6 / config->out_hz);
+    if (r->phases == r->step && !r->adjustable)
         return 0;
     double lower = VS__MIN(1.0, (double)r->phases / r->step); /* in units of in_hz */
-    r->taps = (uint32_t)(shape->span / lower / 8) * 8;
-    r->interpolated = (uint64_t)r->phases * r->taps > TABLE_MAX;
-    r->table = r->interpolated ? (uint32_t)TABLE_MAX / r->taps - 3 : r->phases;
-    int status = make_filters(r, shape, lower);
-    if (status)
-        return status;
+    r->ahead = (uint32_t)(shape->span / lower / 2);
+    r->taps = (2 * r->ahead + VECTOR - 1) / VECTOR * VECTOR; /* filled up with old frames */
     r->capacity = r->taps + BLOCK;
     r->buffer = vs__alloc(r->capacity * sizeof(float));
     if (!r->buffer)
         return -ENOMEM;
+    bool fits = (uint64_t)r->phases * r->taps <= TABLE_MAX;
+    if (fits) {
+        r->grid = make_filters(r, shape, r->phases, r->phases, 0, lower);
+        if (!r->grid)
+            return -ENOMEM;
+    }
+    if (!fits || r->adjustable) {
+        r->density = (uint32_t)(DENSITY * lower) + 1;
+        r->fine = make_filters(r, shape, r->density + AROUND - 1, r->density, -1, lower);
+        if (!r->fine)
+            return -ENOMEM;
+    }
     restart(r);
     return 0;
 }
@@ -159,46 +192,101 @@ size_t vs_resampler_max_out(const vs_resampler *r, size_t in_frames)
 {
     if (!r->taps)
         return in_frames;
-    size_t in = in_frames ? in_frames : r->taps / 2;
-    return in / r->step * r->phases + (in % r->step * r->phases) / r->step + 1;
+    size_t in = in_frames ? in_frames : r->ahead;
+    size_t most = in / r->step * r->phases + (in % r->step * r->phases) / r->step + 1;
+    return r->adjustable ? most + most / (1000000 / DRIFT_MAX - 1) + 1 : most;
 }
 
 uint32_t vs_resampler_delay_frames(const vs_resampler *r)
 {
-    return r->taps / 2;
+    return r->ahead;
 }
 
-static float interpolate(const vs_resampler *r, const float *window)
+/* The drift as it is added to each step, from and to parts in a million. */
+static double unit_drift(const vs_resampler *r)
 {
-    uint64_t at = (uint64_t)r->phase * r->table;
-    const float *filter = r->coefficients + (size_t)(at / r->phases) * r->taps;
-    double f = (double)(at % r->phases) / r->phases;
-    double y[4];
-    for (uint32_t k = 0; k < 4; k++)
-        y[k] = (double)r->dsp.dot(window, filter + (size_t)k * r->taps, r->taps);
+    return (double)((int64_t)r->step << FRACTION) * 1e-6;
+}
+
+int vs_resampler_set_drift(vs_resampler *r, double ppm)
+{
+    if (!(fabs(ppm) <= DRIFT_MAX))
+        return -EINVAL;
+    if (!r->adjustable)
+        return -ENOTSUP;
+    r->target = (int64_t)llround(ppm * unit_drift(r));
+    return 0;
+}
+
+double vs_resampler_drift_ppm(const vs_resampler *r)
+{
+    return (double)r->drift / unit_drift(r);
+}
+
+/* on the grid --------------------------------------------------------------------------------- */
+
+static bool is_on_grid(const vs_resampler *r)
+{
+    const int64_t below = ((int64_t)1 << FRACTION) - 1;
+    return r->grid && !r->drift && !r->target && !(r->at & below);
+}
+
+/* Write every output whose window lies in the buffer. */
+static size_t emit_grid(vs_resampler *r, float *out)
+{
+    const size_t room = r->fill - r->start; /* at least taps */
+    const uint64_t phase = (uint64_t)(r->at >> FRACTION);
+    const uint64_t end = (uint64_t)(room - r->taps + 1) * r->phases;
+    const size_t count = (size_t)((end - phase + r->step - 1) / r->step);
+    const struct vs__walk walk = {(uint32_t)phase, r->phases, r->step / r->phases,
+                                  r->step % r->phases};
+    r->dsp.polyphase(out, r->buffer + r->start, r->grid, r->taps, count, &walk);
+    const uint64_t next = phase + (uint64_t)count * r->step;
+    r->start += (size_t)(next / r->phases);
+    r->at = (int64_t)(next % r->phases) << FRACTION;
+    return count;
+}
+
+/* between ------------------------------------------------------------------------------------- */
+
+static float interpolate(const vs_resampler *r)
+{
+    const double frame = (double)((int64_t)r->phases << FRACTION);
+    const double place = (double)r->at / frame * r->density;
+    const uint32_t first = (uint32_t)place;
+    const double f = place - first, a = f + 1, c = f - 1, d = f - 2;
+    float y[AROUND];
+    r->dsp.rows(y, r->fine + (size_t)first * r->taps, r->taps, r->buffer + r->start, r->taps,
+                AROUND);
     /* Lagrange through -1, 0, 1, 2 */
-    double a = f + 1, c = f - 1, d = f - 2;
-    return (float)(-y[0] * f * c * d / 6 + y[1] * a * c * d / 2 - y[2] * a * f * d / 2 +
-                   y[3] * a * f * c / 6);
+    return (float)((double)y[3] * (a * f * c / 6) - (double)y[0] * (f * c * d / 6) +
+                   (double)y[1] * (a * c * d / 2) - (double)y[2] * (a * f * d / 2));
+}
+
+/* One step on, and the drift towards its target. */
+static void advance(vs_resampler *r)
+{
+    const int64_t frame = (int64_t)r->phases << FRACTION;
+    r->drift += VS__MAX(-r->slew, VS__MIN(r->slew, r->target - r->drift));
+    r->at += ((int64_t)(r->step % r->phases) << FRACTION) + r->drift;
+    r->start += r->step / r->phases;
+    for (; r->at >= frame; r->start++) /* twice at most */
+        r->at -= frame;
+    if (r->at < 0) { /* only where a step is a frame or more */
+        r->at += frame;
+        r->start--;
+    }
 }
 
 /* Write every output whose window lies in the buffer. */
 static size_t emit(vs_resampler *r, float *out)
 {
-    const uint32_t whole = r->step / r->phases, rest = r->step % r->phases;
     size_t done = 0;
     while (r->start + r->taps <= r->fill) {
-        const float *window = r->buffer + r->start;
-        if (r->interpolated)
-            out[done++] = interpolate(r, window);
-        else
-            out[done++] = r->dsp.dot(window, r->coefficients + (size_t)r->phase * r->taps, r->taps);
-        r->start += whole;
-        r->phase += rest;
-        if (r->phase >= r->phases) {
-            r->phase -= r->phases;
-            r->start++;
-        }
+        if (is_on_grid(r))
+            return done + emit_grid(r, out + done);
+        out[done++] = interpolate(r);
+        advance(r);
     }
     return done;
 }
@@ -241,7 +329,7 @@ size_t vs_resampler_flush(vs_resampler *r, float *out)
 {
     if (!r->taps)
         return 0;
-    size_t done = take(r, NULL, r->taps / 2, out);
+    size_t done = take(r, NULL, r->ahead, out);
     restart(r);
     return done;
 }
@@ -250,7 +338,8 @@ void vs_resampler_destroy(vs_resampler *r)
 {
     if (!r)
         return;
-    vs__free(r->coefficients);
+    vs__free(r->grid);
+    vs__free(r->fine);
     vs__free(r->buffer);
     vs__free(r);
 }

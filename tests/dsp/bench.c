@@ -171,7 +171,7 @@ static void print_kernels(float *const *memory)
 /* Microseconds for 10 ms of input, taken as it comes live. */
 static double time_resampler(const char *level, uint32_t in_hz, int quality, float *const *memory)
 {
-    struct vs_resampler_config config = {sizeof(config), in_hz, 16000, quality, level};
+    struct vs_resampler_config config = {sizeof(config), in_hz, 16000, quality, level, 0};
     vs_resampler *r;
     if (vs_resampler_create(&config, &r))
         return -1;
@@ -213,7 +213,7 @@ static void print_stages(float *const *memory)
     struct vs__highpass high;
     struct vs__rfft *fft;
     vs_resampler *r;
-    struct vs_resampler_config config = {sizeof(config), 48000, 16000, 0, NULL};
+    struct vs_resampler_config config = {sizeof(config), 48000, 16000, 0, NULL, 0};
     vs__dsp_init(&d, vs_cpu_detect());
     if (vs__mono_init(&mono, &d, VS_FORMAT_S16, 2, 0) || vs__rfft_create(&d, 512, &fft) ||
         vs_resampler_create(&config, &r))
