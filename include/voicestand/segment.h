@@ -27,6 +27,15 @@ struct vs_segment_config {
 
 #define VS_NONE UINT32_MAX
 
+/** Fill in the members of `ret` that are zero for a common use: "dictation" (a speaker who pauses to
+    think is not cut), "agent" (a machine that answers: the end comes soon), "archive" (nothing that
+    may be speech is lost). What each is worth: docs/presets.md. Any thread, never blocks.
+    @return 0; -EINVAL unknown name, `ret` untouched. */
+VS_API VS_NODISCARD int vs_segment_preset(const char *name, struct vs_segment_config *ret);
+
+/** Names of the presets: 0, 1, …; NULL behind the last. Any thread; the string is static. */
+VS_API const char *vs_segment_preset_name(unsigned index);
+
 #ifdef __cplusplus
 }
 #endif

@@ -180,6 +180,53 @@ static void test_wrong_members(void **state)
 
 /* opening and closing ----------------------------------------------------------------------- */
 
+/* A preset fills in what was not said, and nothing else. */
+static void test_presets(void **state)
+{
+    static const char *const names[] = {"dictation", "agent", "archive"};
+    struct vs_segment_config none = {.hangover_ms = 7};
+    const char *name;
+    unsigned count = 0;
+
+    for (; (name = vs_segment_preset_name(count)) != NULL; count++) {
+        struct vs_segment_config all = {.size = sizeof(all)};
+        struct vs_segment_config own = {.size = sizeof(own),
+                                        .threshold = 0.9f,
+                                        .hangover_ms = 120,
+                                        .merge_ms = VS_NONE,
+                                        .pad_ms = 10};
+        struct vs__segment_rules a, b;
+
+        assert_string_equal(name, names[count]);
+        assert_int_equal(vs_segment_preset(name, &all), 0);
+        a = resolve(&all);
+        assert_memory_not_equal(&a, &(struct vs__segment_rules){0}, sizeof(a));
+        assert_int_equal(vs_segment_preset(name, &own), 0);
+        b = resolve(&own);
+        assert_float_equal(b.threshold, 0.9f, 0);
+        assert_true(b.hangover == 12 && b.merge == 0 && b.pad == 1);
+        assert_true(b.pre_roll == a.pre_roll && b.onset == a.onset && b.max == a.max);
+        assert_true(a.hangover != 50 && a.pre_roll != 6); /* not the defaults */
+    }
+    assert_int_equal(count, VS__COUNT(names));
+    assert_int_equal(vs_segment_preset("nobody", &none), -EINVAL);
+    assert_int_equal(vs_segment_preset(NULL, &none), -EINVAL);
+    assert_int_equal(vs_segment_preset("agent", NULL), -EINVAL);
+    assert_true(none.hangover_ms == 7 && none.pad_ms == 0);
+}
+
+/* Thresholds belong together: one that was said is not crossed by the preset's other. */
+static void test_preset_thresholds(void **state)
+{
+    struct vs_segment_config low = {.size = sizeof(low), .threshold = 0.1f};
+    struct vs_segment_config off = {.size = sizeof(off), .threshold_off = 0.55f};
+
+    assert_int_equal(vs_segment_preset("archive", &low), 0);
+    assert_true(resolve(&low).threshold_off <= 0.1f);
+    assert_int_equal(vs_segment_preset("archive", &off), 0);
+    assert_float_equal(resolve(&off).threshold_off, resolve(&off).threshold, 0);
+}
+
 static void test_onset(void **state)
 {
     struct trace t;
@@ -599,6 +646,8 @@ int main(void)
         cmocka_unit_test(test_none_and_rounding),
         cmocka_unit_test(test_short_config),
         cmocka_unit_test(test_wrong_members),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_preset_thresholds),
         cmocka_unit_test(test_onset),
         cmocka_unit_test(test_min_speech_waits),
         cmocka_unit_test(test_gap_in_candidate),

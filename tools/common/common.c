@@ -219,6 +219,27 @@ void sentences_explain(struct sentences *s, int error)
 
 /* configuration ------------------------------------------------------------------------------ */
 
+/* The rules that the options set, and where they set none, those of the preset. */
+static struct vs_segment_config fill_rules(const struct settings *s)
+{
+    struct vs_segment_config rules = {
+        .size = sizeof(rules),
+        .threshold = s->threshold,
+        .threshold_off = s->threshold_off,
+        .onset_ms = s->onset_ms,
+        .min_speech_ms = s->min_speech_ms,
+        .hangover_ms = s->hangover_ms,
+        .merge_ms = s->merge_ms,
+        .pre_roll_ms = s->pre_roll_ms,
+        .pad_ms = s->pad_ms,
+        .max_ms = s->max_ms,
+    };
+
+    if (s->preset >= 0)
+        (void)!vs_segment_preset(vs_segment_preset_name((unsigned)s->preset), &rules);
+    return rules;
+}
+
 void config_fill(const struct settings *s, struct sentences *words, struct vs_pipeline_config *ret)
 {
     *ret = (struct vs_pipeline_config){
@@ -231,19 +252,7 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
         .high_pass_hz = s->high_pass_hz,
         .enhance = s->enhance ? VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL : 0,
         .enhance_text = s->enhance,
-        .segment =
-            {
-                .size = sizeof(ret->segment),
-                .threshold = s->threshold,
-                .threshold_off = s->threshold_off,
-                .onset_ms = s->onset_ms,
-                .min_speech_ms = s->min_speech_ms,
-                .hangover_ms = s->hangover_ms,
-                .merge_ms = s->merge_ms,
-                .pre_roll_ms = s->pre_roll_ms,
-                .pad_ms = s->pad_ms,
-                .max_ms = s->max_ms,
-            },
+        .segment = fill_rules(s),
     };
     sentences_env(words, s, &ret->env);
 }
@@ -328,15 +337,16 @@ static uint32_t time_or(uint32_t ms, uint32_t default_ms)
 /* A segment must have room for what it takes to open one. */
 static int check_longest(const struct settings *s)
 {
-    uint32_t onset_ms = time_or(s->onset_ms, 50), speech_ms = time_or(s->min_speech_ms, 100);
+    const struct vs_segment_config r = fill_rules(s);
+    uint32_t onset_ms = time_or(r.onset_ms, 50), speech_ms = time_or(r.min_speech_ms, 100);
     uint32_t room_ms =
-        time_or(s->pre_roll_ms, 60) + 2 * (onset_ms > speech_ms ? onset_ms : speech_ms) + 20;
+        time_or(r.pre_roll_ms, 60) + 2 * (onset_ms > speech_ms ? onset_ms : speech_ms) + 20;
 
-    if (s->max_ms == 0 || s->max_ms == VS_NONE || s->max_ms >= room_ms)
+    if (r.max_ms == 0 || r.max_ms == VS_NONE || r.max_ms >= room_ms)
         return 0;
     return say_usage("--max-ms: %u is too short for --pre-roll-ms, --onset-ms and --min-speech-ms; "
                      "give %u or more",
-                     s->max_ms, room_ms);
+                     r.max_ms, room_ms);
 }
 
 int config_check(const struct settings *s)

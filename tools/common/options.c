@@ -17,6 +17,8 @@
 static const char *const vad_names[] = {
     "native",       "auto",         "energy",  "silero:", "openvino:NPU",
     "openvino:GPU", "openvino:CPU", "replay:", "null",    NULL};
+/* In the order of vs_segment_preset_name(). */
+static const char *const preset_names[] = {"dictation", "agent", "archive", NULL};
 static const char *const stt_names[] = {"pocketsphinx", "null", "exec:", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
@@ -68,6 +70,8 @@ static const struct option detect[] = {
          "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], "
          "replay:TRACE.csv, null [native]",
          .choices = vad_names),
+    CHOICE(0, "preset", "NAME", preset, preset_names,
+           "rules for a use, where those below are not given: dictation, agent, archive"),
     REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
          .none = 0),
     REAL("threshold-off", "P", threshold_off, 0.001, 1,
@@ -198,6 +202,7 @@ void settings_init(struct settings *s)
     memset(s, 0, sizeof(*s));
     s->format = -1;
     s->output_format = -1;
+    s->preset = -1;
     s->audio = -1;
     s->sample_format = VS_FORMAT_S16;
 }

@@ -11,6 +11,7 @@
 struct settings {
     /* detection */
     const char *vad, *cpu;
+    int preset; /* number of vs_segment_preset_name(), -1 none */
     float threshold, threshold_off;
     uint32_t onset_ms, min_speech_ms, hangover_ms, merge_ms, pre_roll_ms, pad_ms, max_ms;
     uint32_t channel;
@@ -33,7 +34,7 @@ struct settings {
     int format; /* enum vs_output_format, -1 = by what standard output is */
     const char *output, *output_dir;
     int audio; /* 0 wav, 1 flac, -1 none */
-    const char *audio_dir, *trace;
+    const char *audio_dir, *trace, *plot;
     int resume, stats;
     uint32_t jobs;
     const char *root; /* doctor */
