@@ -83,7 +83,8 @@ VS_API VS_NODISCARD int vs_resampler_set_drift(vs_resampler *r, double ppm);
 VS_API double vs_resampler_drift_ppm(const vs_resampler *r);
 
 /** Take all of `in`, write what can be computed to `out`. Any split of the input gives the same
-    output, bit by bit. Never blocks or allocates.
+    output, bit by bit. Samples that are not finite, or of 2^40 and more, count as 0. Never blocks or
+    allocates.
     @param out room for vs_resampler_max_out(r, frames) floats; must not overlap `in`.
     @return frames written. */
 VS_API size_t vs_resampler_process(vs_resampler *r, const float *in, size_t frames, float *out);

@@ -29,7 +29,7 @@ struct vs_ledger {
     uint64_t dropped[VS_DROP_COUNT]; /**< by cause */
     uint64_t gaps;                   /**< number of drop events */
     int64_t residual;                /**< captured - delivered - sum(dropped); 0 or a bug */
-    uint64_t poisoned;               /**< samples that were NaN or infinite, replaced by 0 */
+    uint64_t poisoned;               /**< samples that were NaN, infinite or from 2^40 on, now 0 */
     uint64_t text_frames;            /**< 16 kHz frames given to the text engine */
     uint64_t text_dropped;           /**< 16 kHz frames the text engine was too slow for */
     uint64_t events_dropped;         /**< events lost because on_event was too slow */

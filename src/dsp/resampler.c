@@ -304,6 +304,7 @@ static size_t take(vs_resampler *r, const float *in, size_t frames, float *out)
         size_t now = VS__MIN(frames, r->capacity - r->fill);
         if (in) {
             memcpy(r->buffer + r->fill, in, now * sizeof(float));
+            (void)r->dsp.sanitize(r->buffer + r->fill, now);
             in += now;
         } else {
             memset(r->buffer + r->fill, 0, now * sizeof(float));
@@ -319,7 +320,7 @@ size_t vs_resampler_process(vs_resampler *r, const float *in, size_t frames, flo
 {
     if (!r->taps) {
         if (frames)
-            memcpy(out, in, frames * sizeof(float));
+            (void)r->dsp.sanitize(memcpy(out, in, frames * sizeof(float)), frames);
         return frames;
     }
     return take(r, in, frames, out);

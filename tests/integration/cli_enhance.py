@@ -139,6 +139,18 @@ def poison_is_replaced_and_reported(folder):
 
 
 @case
+def poison_in_a_file_is_counted_too(folder):
+    values = [0.1 * math.sin(i / 9) for i in range(16000)]
+    values[5000:5003] = [float('nan'), float('inf'), 1e20]
+    data = struct.pack('<16000f', *values)
+    path = write_file(folder + '/in.wav', b'RIFF' + struct.pack('<I', 36 + len(data)) + b'WAVEfmt ' +
+                      struct.pack('<IHHIIHH', 16, 3, 1, 16000, 64000, 4, 32) + b'data' +
+                      struct.pack('<I', len(data)) + data)
+    equal(ledger_of(path)['poisoned'], 3)
+    equal(report_of(path, folder + '/out.wav', folder=folder)['poisoned'], 3)
+
+
+@case
 def float_and_24_bits_are_kept(folder):
     path = write_file(folder + '/in.wav', wav_bytes(noise(0.3)))
     for name, wanted, size in (('s24', 3, 'out.wav'), ('f32', 4, 'out.wav'), ('s16', 2, 'out.wav')):
