@@ -44,6 +44,33 @@ void vs__f32_to_s16_c(int16_t *dst, const float *src, size_t n)
     }
 }
 
+/* `x` times `scale`, at least -scale; what is not a number gives 0. */
+static inline float scale_up(float x, float scale)
+{
+    x *= scale;
+    return x > -scale ? x : (x == x ? -scale : 0.0f);
+}
+
+void vs__f32_to_s24_c(uint8_t *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x = scale_up(src[i], 0x1p23f);
+        x = x < 0x1.fffffcp22f ? x : 0x1.fffffcp22f;
+        uint32_t v = (uint32_t)(int32_t)lrintf(x);
+        dst[3 * i] = (uint8_t)v;
+        dst[3 * i + 1] = (uint8_t)(v >> 8);
+        dst[3 * i + 2] = (uint8_t)(v >> 16);
+    }
+}
+
+void vs__f32_to_s32_c(int32_t *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x = scale_up(src[i], 0x1p31f);
+        dst[i] = x < 0x1p31f ? (int32_t)lrintf(x) : INT32_MAX;
+    }
+}
+
 void vs__f32_to_u7_c(uint8_t *dst, const float *src, size_t n, float scale, float zero)
 {
     for (size_t i = 0; i < n; i++) {
@@ -150,6 +177,18 @@ float vs__peak_c(const float *x, size_t n)
     return most[0];
 }
 
+void vs__fir_c(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = vs__dot_c(src + i, taps, count);
+}
+
+float vs__measure_c(const float *x, size_t n, float *ret_peak)
+{
+    *ret_peak = vs__peak_c(x, n);
+    return vs__dot_c(x, x, n);
+}
+
 void vs__multiply_c(float *dst, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -160,6 +199,47 @@ void vs__power_c(float *dst, const float *src, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         dst[i] = src[2 * i] * src[2 * i] + src[2 * i + 1] * src[2 * i + 1];
+}
+
+void vs__deinterleave_c(float *restrict dst, size_t stride, const float *restrict src, size_t n,
+                        size_t channels)
+{
+    if (channels == 2) {
+        float *restrict right = dst + stride;
+        for (size_t i = 0; i < n; i++) {
+            dst[i] = src[2 * i];
+            right[i] = src[2 * i + 1];
+        }
+        return;
+    }
+    for (size_t c = 0; c < channels; c++)
+        for (size_t i = 0; i < n; i++)
+            dst[c * stride + i] = src[i * channels + c];
+}
+
+void vs__complex_multiply_c(float *restrict dst, const float *restrict a, const float *restrict b,
+                            size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float re = a[2 * i] * b[2 * i] - a[2 * i + 1] * b[2 * i + 1];
+        float im = a[2 * i] * b[2 * i + 1] + a[2 * i + 1] * b[2 * i];
+        dst[2 * i] = re;
+        dst[2 * i + 1] = im;
+    }
+}
+
+void vs__complex_gain_c(float *restrict x, const float *restrict gain, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        x[2 * i] *= gain[i];
+        x[2 * i + 1] *= gain[i];
+    }
+}
+
+void vs__gain_c(float *x, size_t n, float from, float step)
+{
+    for (int32_t i = 0; i < (int32_t)n; i++)
+        x[i] *= from + step * (float)(i + 1);
 }
 
 void vs__rows_s8_c(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,

@@ -120,7 +120,7 @@ static int create_channel(struct vs__wide *w, struct channel *c)
         return -ENOMEM;
     vs__weighting_init(&c->weighting, VS_RATE_HZ);
     if (config->high_pass_hz > 0)
-        vs__highpass_init(&c->highpass, VS_RATE_HZ, (double)config->high_pass_hz);
+        vs__highpass_init(&c->highpass, config->dsp, VS_RATE_HZ, (double)config->high_pass_hz);
     return 0;
 }
 

@@ -673,7 +673,7 @@ static int create_stages(struct vs__chain *c)
             return -EINVAL;
     }
     if (config->high_pass_hz > 0)
-        vs__highpass_init(&c->highpass, VS_RATE_HZ, (double)config->high_pass_hz);
+        vs__highpass_init(&c->highpass, &c->dsp, VS_RATE_HZ, (double)config->high_pass_hz);
     return 0;
 }
 

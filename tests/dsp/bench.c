@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "checkdsp.h"
@@ -86,6 +87,84 @@ void time_multiply(const struct vs__dsp *d, float *const *memory, size_t n)
 void time_power(const struct vs__dsp *d, float *const *memory, size_t n)
 {
     d->power(memory[0], memory[1], n);
+}
+
+void time_f32_to_s24(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->f32_to_s24((uint8_t *)memory[0], memory[1], n);
+}
+
+void time_f32_to_s32(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->f32_to_s32((int32_t *)(void *)memory[0], memory[1], n);
+}
+
+void time_deinterleave(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->deinterleave(memory[0], n, memory[1], n, 2);
+}
+
+void time_fir(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->fir(memory[0], memory[1], n, memory[2], 64);
+}
+
+void time_measure(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    float peak;
+    keep = d->measure(memory[1], n, &peak) + peak;
+}
+
+void time_multiply_add(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->multiply_add(memory[0], memory[1], memory[2], memory[1] + 1024, n);
+}
+
+void time_mix(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->mix(memory[0], memory[2], n, 1e-6f);
+}
+
+void time_gain(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->gain(memory[0], n, 1.0f, 0.0f);
+}
+
+void time_biquads(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    static struct vs__biquads f;
+    if (!f.count)
+        vs__biquads_init(&f, biquad_numbers, 1);
+    memcpy(memory[0], memory[1], n * sizeof(float));
+    d->biquads(&f, memory[0], n);
+}
+
+void time_complex_multiply(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->complex_multiply(memory[0], memory[1], memory[2], n);
+}
+
+void time_complex_gain(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    static float ones[4096];
+    for (size_t i = 0; ones[0] == 0 && i < 4096; i++)
+        ones[4095 - i] = 1;
+    d->complex_gain(memory[1], ones, n);
+}
+
+void time_log2_near(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->log2_near(memory[0], memory[1], n);
+}
+
+void time_exp2_near(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->exp2_near(memory[0], memory[1], n);
+}
+
+void time_square_root(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->square_root(memory[0], memory[1], n);
 }
 
 void time_f32_to_u7(const struct vs__dsp *d, float *const *memory, size_t n)
@@ -218,7 +297,7 @@ static void print_stages(float *const *memory)
     if (vs__mono_init(&mono, &d, VS_FORMAT_S16, 2, 0) || vs__rfft_create(&d, 512, &fft) ||
         vs_resampler_create(&config, &r))
         return;
-    vs__highpass_init(&high, 16000, 80);
+    vs__highpass_init(&high, &d, 16000, 80);
     double path = HUGE_VAL, transform = HUGE_VAL, filter = HUGE_VAL;
     for (int round = 0; round < ROUNDS; round++) {
         double start = now_ns();

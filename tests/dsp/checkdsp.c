@@ -137,16 +137,16 @@ static int check_level(const char *level)
     sigaction(SIGSEGV, &action, NULL);
     sigaction(SIGBUS, &action, NULL);
     size_t most = (size_t)(N_MAX + 8) * CHANNELS_MAX;
-    if (!make_arena(&g.a, most) || !make_arena(&g.b, 2 * N_MAX) || !make_arena(&g.dst, 2 * N_MAX)) {
+    if (!make_arena(&g.a, most) || !make_arena(&g.b, 2 * N_MAX) || !make_arena(&g.dst, most)) {
         fprintf(stderr, "checkdsp: no memory\n");
         return 1;
     }
-    truth_init(&want);
-    g.want = &want;
+    g.want = truth();
     faults = try_mutants(&g);
     vs__dsp_init(&d, flags);
+    vs__dsp_init(&want, 0);
     if (flags)
-        vs__dsp_init(&want, 0);
+        g.want = &want;
     for (size_t i = 0; i < ENTRIES; i++) {
         bool good = run_cases(&entries[i], &d, &g);
         printf("%s %s %s%s%s\n", good ? "good" : "FAULT", level, entries[i].name, good ? "" : ": ",

@@ -48,7 +48,7 @@ void *place(struct rig *g, struct arena *a, size_t count, size_t element);
 /** The same, filled as the case says. */
 float *place_floats(struct rig *g, struct arena *a, size_t count);
 void *place_bytes(struct rig *g, struct arena *a, size_t count, size_t element);
-/** Room for what is wanted: N_MAX floats. */
+/** Room for what is wanted: 2 * N_MAX floats. */
 float *want_floats(void);
 
 /** Note what went wrong. @return false */
@@ -58,8 +58,12 @@ bool agree(struct rig *g, const float *got, const float *want, size_t n, int64_t
 /** Is all around what was placed as it was? */
 bool within(struct rig *g);
 
+/** The sections that check_biquads() runs. */
+extern const struct vs__biquad_numbers biquad_numbers[VS__BIQUAD_SECTIONS];
+
 /** The definitions, sample by sample in double: what plain C is compared with. */
-void truth_init(struct vs__dsp *d);
+const struct vs__dsp *truth(void);
+#define TRUTH 0xffffffffu /* its flags */
 
 #define X(type, name, arguments)                                                                   \
     bool check_##name(const struct vs__dsp *d, struct rig *g);                                     \

@@ -34,6 +34,46 @@ bool check_s32_to_f32(const struct vs__dsp *d, struct rig *g)
     return agree(g, dst, want_floats(), g->n, 0) && within(g);
 }
 
+/* Floats, of which a case has halves of `step` and full scale give or take one step. */
+static float *place_steps(struct rig *g, float step)
+{
+    float *x = place_floats(g, &g->a, g->n);
+    for (size_t i = 0; i < g->n && g->fill == FILL_HALVES; i++) {
+        uint32_t bits = draw(g);
+        if (bits & 1)
+            x[i] = ((float)(int32_t)(bits >> 8 & 0xffff) - 32768.0f + 0.5f) * step;
+        else if (bits & 2)
+            x[i] = (bits & 4 ? 1.0f : -1.0f) + ((float)(bits >> 8 & 3) - 1.0f) * step;
+    }
+    return x;
+}
+
+bool check_f32_to_s24(const struct vs__dsp *d, struct rig *g)
+{
+    static uint8_t want[3 * N_MAX];
+    float *src = place_steps(g, 0x1p-23f);
+    uint8_t *dst = place(g, &g->dst, g->n, 3);
+    d->f32_to_s24(dst, src, g->n);
+    g->want->f32_to_s24(want, src, g->n);
+    for (size_t i = 0; i < 3 * g->n; i++)
+        if (dst[i] != want[i])
+            return fail(g, i, dst[i], want[i]);
+    return within(g);
+}
+
+bool check_f32_to_s32(const struct vs__dsp *d, struct rig *g)
+{
+    static int32_t want[N_MAX];
+    float *src = place_steps(g, 0x1p-31f);
+    int32_t *dst = place(g, &g->dst, g->n, sizeof(*dst));
+    d->f32_to_s32(dst, src, g->n);
+    g->want->f32_to_s32(want, src, g->n);
+    for (size_t i = 0; i < g->n; i++)
+        if (dst[i] != want[i])
+            return fail(g, i, dst[i], want[i]);
+    return within(g);
+}
+
 bool check_f32_to_s16(const struct vs__dsp *d, struct rig *g)
 {
     static int16_t want[N_MAX];
@@ -92,18 +132,42 @@ bool check_pick(const struct vs__dsp *d, struct rig *g)
     return true;
 }
 
+bool check_deinterleave(const struct vs__dsp *d, struct rig *g)
+{
+    for (size_t k = 0; k < 4; k++) {
+        size_t channels = channel_counts[k], stride = g->n + k,
+               all = (channels - 1) * stride + g->n;
+        float *src = place_floats(g, &g->a, g->n * channels);
+        float *dst = place_floats(g, &g->dst, all);
+        d->deinterleave(dst, stride, src, g->n, channels);
+        for (size_t c = 0; c < channels; c++) {
+            g->want->pick(want_floats(), src, g->n, channels, c);
+            if (!agree(g, dst + c * stride, want_floats(), g->n, 0))
+                return false;
+        }
+        if (!within(g))
+            return false;
+    }
+    return true;
+}
+
 /* Is `got` the sum of a[i] * b[i] but for the rounding of single precision? */
-static bool is_sum(struct rig *g, float got, const float *a, const float *b)
+static bool is_sum_of(struct rig *g, float got, const float *a, const float *b, size_t n)
 {
     double sum = 0, size = 0;
-    for (size_t i = 0; i < g->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         double product = (double)a[i] * (double)b[i];
         sum += product;
         size += fabs(product);
     }
-    if (fabs((double)got - sum) <= size * 0x1p-24 * ((double)g->n / 4 + 4))
+    if (fabs((double)got - sum) <= size * 0x1p-24 * ((double)n / 4 + 4))
         return true;
-    return fail(g, g->n, (double)got, sum);
+    return fail(g, n, (double)got, sum);
+}
+
+static bool is_sum(struct rig *g, float got, const float *a, const float *b)
+{
+    return is_sum_of(g, got, a, b, g->n);
 }
 
 bool check_dot(const struct vs__dsp *d, struct rig *g)
@@ -183,24 +247,6 @@ bool check_peak(const struct vs__dsp *d, struct rig *g)
     return agree(g, &got, &want, 1, 0) && within(g);
 }
 
-bool check_multiply(const struct vs__dsp *d, struct rig *g)
-{
-    float *a = place_floats(g, &g->a, g->n), *b = place_floats(g, &g->b, g->n);
-    float *dst = place(g, &g->dst, g->n, sizeof(float));
-    d->multiply(dst, a, b, g->n);
-    g->want->multiply(want_floats(), a, b, g->n);
-    return agree(g, dst, want_floats(), g->n, 0) && within(g);
-}
-
-bool check_power(const struct vs__dsp *d, struct rig *g)
-{
-    float *src = place_floats(g, &g->a, 2 * g->n);
-    float *dst = place(g, &g->dst, g->n, sizeof(float));
-    d->power(dst, src, g->n);
-    g->want->power(want_floats(), src, g->n);
-    return agree(g, dst, want_floats(), g->n, 2) && within(g);
-}
-
 bool check_f32_to_u7(const struct vs__dsp *d, struct rig *g)
 {
     static uint8_t want[N_MAX];
@@ -245,4 +291,31 @@ bool check_rows_s8(const struct vs__dsp *d, struct rig *g)
             return false;
     }
     return true;
+}
+
+bool check_fir(const struct vs__dsp *d, struct rig *g)
+{
+    static const size_t counts[] = {1, 2, 7, 64};
+    if (g->fill == FILL_SPECIAL)
+        g->fill = FILL_RANDOM;
+    for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+        size_t count = counts[k];
+        float *src = place_floats(g, &g->a, g->n ? g->n + count - 1 : 0);
+        float *taps = place_floats(g, &g->b, count), *dst = place_floats(g, &g->dst, g->n);
+        d->fir(dst, src, g->n, taps, count);
+        for (size_t i = 0; i < g->n; i++)
+            if (!is_sum_of(g, dst[i], src + i, taps, count))
+                return false;
+        if (!within(g))
+            return false;
+    }
+    return true;
+}
+
+bool check_measure(const struct vs__dsp *d, struct rig *g)
+{
+    float *x = place_floats(g, &g->a, g->n), peak = -1, want = g->want->peak(x, g->n);
+    float sum = d->measure(x, g->n, &peak);
+    return agree(g, &peak, &want, 1, 0) && within(g) &&
+           (g->fill == FILL_SPECIAL || is_sum(g, sum, x, x));
 }

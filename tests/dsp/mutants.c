@@ -245,7 +245,6 @@ static void u7_eight_bits(uint8_t *dst, const float *src, size_t n, float scale,
     }
 }
 
-/* As the instruction does for inputs of eight bits: sums of two in 16 bits. */
 static void polyphase_one_filter(float *dst, const float *x, const float *filters, size_t n,
                                  size_t count, const struct vs__walk *walk)
 {
@@ -275,6 +274,7 @@ static void polyphase_order(float *dst, const float *x, const float *filters, si
     }
 }
 
+/* As the instruction does for inputs of eight bits: sums of two in 16 bits. */
 static void rows_s8_saturates(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
                               size_t n, size_t count)
 {
@@ -306,6 +306,185 @@ static void rows_s8_dense(int32_t *dst, const int8_t *a, size_t stride, const ui
 {
     for (size_t r = 0; r < count; r++)
         c()->rows_s8(dst + r, a + r * n, n, b, n, 1);
+}
+
+static void s24_high_byte(uint8_t *dst, const float *src, size_t n)
+{
+    c()->f32_to_s24(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[3 * i + 2] &= 0x7f;
+}
+
+static void s24_writes_four(uint8_t *dst, const float *src, size_t n)
+{
+    c()->f32_to_s24(dst, src, n);
+    if (n)
+        dst[3 * n] = 0;
+}
+
+static void s32_wraps(int32_t *dst, const float *src, size_t n)
+{
+    c()->f32_to_s32(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i] >= 1.0f ? INT32_MIN : dst[i];
+}
+
+static void s32_nan(int32_t *dst, const float *src, size_t n)
+{
+    c()->f32_to_s32(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = isnan(src[i]) ? INT32_MIN : dst[i];
+}
+
+static void deinterleave_dense(float *dst, size_t stride, const float *src, size_t n,
+                               size_t channels)
+{
+    c()->deinterleave(dst, n, src, n, channels);
+}
+
+static void deinterleave_last(float *dst, size_t stride, const float *src, size_t n,
+                              size_t channels)
+{
+    c()->deinterleave(dst, stride, src, n, channels);
+    if (channels == 3 && n)
+        dst[2 * stride] += 1;
+}
+
+static void fir_turned(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    for (size_t i = 0; i < n; i++) {
+        dst[i] = 0;
+        for (size_t k = 0; k < count; k++)
+            dst[i] += taps[count - 1 - k] * src[i + k];
+    }
+}
+
+static void fir_reads_on(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    volatile float beyond = src[n ? n + count - 1 : 0];
+    (void)beyond;
+    c()->fir(dst, src, n, taps, count);
+}
+
+static void fir_odd_tap(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    c()->fir(dst, src, n, taps, count > 1 ? count / 2 * 2 : count);
+}
+
+static float measure_last(const float *x, size_t n, float *ret_peak)
+{
+    *ret_peak = c()->peak(x, whole(n));
+    return c()->energy(x, n);
+}
+
+static float measure_mean(const float *x, size_t n, float *ret_peak)
+{
+    return c()->measure(x, n, ret_peak) / (float)(n ? n : 1);
+}
+
+/* As one instruction does both. */
+static void multiply_add_fused(float *dst, const float *a, const float *b, const float *c_,
+                               size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)((double)a[i] * (double)b[i] + (double)c_[i]);
+}
+
+static void mix_fused(float *dst, const float *src, size_t n, float gain)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)((double)src[i] * (double)gain + (double)dst[i]);
+}
+
+static void mix_replaces(float *dst, const float *src, size_t n, float gain)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i] * gain;
+}
+
+static void gain_late(float *x, size_t n, float from, float step)
+{
+    c()->gain(x, n, from - step, step);
+}
+
+static void gain_added(float *x, size_t n, float from, float step)
+{
+    for (size_t i = 0; i < n; i++) /* the rounding of each step is kept */
+        x[i] *= from += step;
+}
+
+static void biquads_forgets(struct vs__biquads *f, float *x, size_t n)
+{
+    vs__biquads_reset(f);
+    c()->biquads(f, x, n);
+}
+
+/* A cut block is taken for a whole one: right at once, wrong in pieces. */
+static void biquads_pads(struct vs__biquads *f, float *x, size_t n)
+{
+    c()->biquads(f, x, n);
+    while (f->filled) {
+        float nothing = 0;
+        c()->biquads(f, &nothing, 1);
+    }
+}
+
+static void biquads_first(struct vs__biquads *f, float *x, size_t n)
+{
+    struct vs__biquads one = *f;
+    one.count = 1;
+    c()->biquads(&one, x, n);
+    memcpy(f->section, one.section, sizeof(one.section));
+    memcpy(f->part, one.part, sizeof(one.part));
+    f->filled = one.filled;
+}
+
+static void complex_conjugate(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        dst[2 * i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+        dst[2 * i + 1] = a[2 * i + 1] * b[2 * i] - a[2 * i] * b[2 * i + 1];
+    }
+}
+
+static void complex_gain_real(float *x, const float *gain, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[2 * i] *= gain[i];
+}
+
+static void log2_exponent(float *dst, const float *src, size_t n)
+{
+    c()->log2_near(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i] == 0 ? -INFINITY : dst[i];
+}
+
+static void log2_coarse(float *dst, const float *src, size_t n)
+{
+    c()->log2_near(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] += 5e-6f;
+}
+
+static void exp2_coarse(float *dst, const float *src, size_t n)
+{
+    c()->exp2_near(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] *= 1.000006f;
+}
+
+static void exp2_unclamped(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = exp2f(src[i]);
+}
+
+static void root_newton(float *dst, const float *src, size_t n)
+{
+    c()->square_root(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        dst[i] = nextafterf(dst[i], 0);
 }
 
 /* M(kernel, function, fault) */
@@ -347,7 +526,33 @@ static void rows_s8_dense(int32_t *dst, const int8_t *a, size_t stride, const ui
     M(rows_s8, rows_s8_saturates, "saturates sums of two products")                                \
     M(rows_s8, rows_s8_tail, "leaves out the tail of a row")                                       \
     M(rows_s8, rows_s8_unsigned, "loses the sign")                                                 \
-    M(rows_s8, rows_s8_dense, "takes rows for neighbours")
+    M(rows_s8, rows_s8_dense, "takes rows for neighbours")                                         \
+    M(f32_to_s24, s24_high_byte, "loses the sign")                                                 \
+    M(f32_to_s24, s24_writes_four, "writes past the end")                                          \
+    M(f32_to_s32, s32_wraps, "wraps at full scale")                                                \
+    M(f32_to_s32, s32_nan, "makes full scale of what is not a number")                             \
+    M(deinterleave, deinterleave_dense, "takes channels for neighbours")                           \
+    M(deinterleave, deinterleave_last, "spoils the third channel")                                 \
+    M(fir, fir_turned, "takes the taps from their end")                                            \
+    M(fir, fir_reads_on, "reads past the end")                                                     \
+    M(fir, fir_odd_tap, "leaves out an odd tap")                                                   \
+    M(measure, measure_last, "leaves the tail out of the peak")                                    \
+    M(measure, measure_mean, "gives the mean")                                                     \
+    M(multiply_add, multiply_add_fused, "rounds once")                                             \
+    M(mix, mix_fused, "rounds once")                                                               \
+    M(mix, mix_replaces, "forgets what was there")                                                 \
+    M(gain, gain_late, "begins one step late")                                                     \
+    M(gain, gain_added, "adds up its steps")                                                       \
+    M(biquads, biquads_forgets, "forgets between calls")                                           \
+    M(biquads, biquads_pads, "fills up cut blocks")                                                \
+    M(biquads, biquads_first, "runs the first section alone")                                      \
+    M(complex_multiply, complex_conjugate, "takes the conjugate")                                  \
+    M(complex_gain, complex_gain_real, "leaves the imaginary parts")                               \
+    M(log2_near, log2_exponent, "gives infinity for zero")                                         \
+    M(log2_near, log2_coarse, "is off by more than is said")                                       \
+    M(exp2_near, exp2_coarse, "is off by more than is said")                                       \
+    M(exp2_near, exp2_unclamped, "overflows")                                                      \
+    M(square_root, root_newton, "is a step of the last place off")
 
 #define M(kernel, function, fault)                                                                 \
     static void plant_##function(struct vs__dsp *d)                                                \

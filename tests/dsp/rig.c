@@ -124,6 +124,6 @@ bool within(struct rig *g)
 
 float *want_floats(void)
 {
-    static float memory[N_MAX];
+    static float memory[2 * N_MAX];
     return memory;
 }

@@ -131,10 +131,124 @@ static void truth_rows_s8(int32_t *dst, const int8_t *a, size_t stride, const ui
     }
 }
 
-void truth_init(struct vs__dsp *d)
+static void truth_f32_to_s24(uint8_t *dst, const float *src, size_t n)
 {
-    d->flags = 0;
-#define X(type, name, arguments) d->name = truth_##name;
-    VS__KERNELS(X)
+    for (size_t i = 0; i < n; i++) {
+        double x = isnan(src[i]) ? 0 : nearbyint((double)src[i] * 8388608);
+        int32_t v = (int32_t)fmin(fmax(x, -8388608), 8388607);
+        for (int k = 0; k < 3; k++)
+            dst[3 * i + (size_t)k] = (uint8_t)((uint32_t)v >> 8 * k);
+    }
+}
+
+static void truth_f32_to_s32(int32_t *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x = isnan(src[i]) ? 0 : nearbyint((double)src[i] * 2147483648.0);
+        dst[i] = (int32_t)fmin(fmax(x, -2147483648.0), 2147483647.0);
+    }
+}
+
+static void truth_deinterleave(float *dst, size_t stride, const float *src, size_t n,
+                               size_t channels)
+{
+    for (size_t c = 0; c < channels; c++)
+        truth_pick(dst + c * stride, src, n, channels, c);
+}
+
+static void truth_fir(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = truth_dot(src + i, taps, count);
+}
+
+static float truth_measure(const float *x, size_t n, float *ret_peak)
+{
+    *ret_peak = truth_peak(x, n);
+    return truth_dot(x, x, n);
+}
+
+static void truth_multiply_add(float *dst, const float *a, const float *b, const float *c, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float product = a[i] * b[i];
+        dst[i] = product + c[i];
+    }
+}
+
+static void truth_mix(float *dst, const float *src, size_t n, float gain)
+{
+    for (size_t i = 0; i < n; i++) {
+        float product = src[i] * gain;
+        dst[i] = dst[i] + product;
+    }
+}
+
+static void truth_gain(float *x, size_t n, float from, float step)
+{
+    for (size_t i = 0; i < n; i++) {
+        float moved = (float)(double)(i + 1) * step, gain = from + moved;
+        x[i] = x[i] * gain;
+    }
+}
+
+/* Sample by sample, from silence: check_biquads() calls it once. */
+static void truth_biquads(struct vs__biquads *f, float *x, size_t n)
+{
+    double z[VS__BIQUAD_SECTIONS][2] = {{0}};
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+        for (uint32_t s = 0; s < f->count; s++) {
+            const struct vs__biquad_numbers *b = &biquad_numbers[s];
+            double out = b->b0 * v + z[s][0];
+            z[s][0] = b->b1 * v - b->a1 * out + z[s][1];
+            z[s][1] = b->b2 * v - b->a2 * out;
+            v = out;
+        }
+        x[i] = (float)v;
+    }
+}
+
+static void truth_complex_multiply(float *dst, const float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float rr = a[2 * i] * b[2 * i], ii = a[2 * i + 1] * b[2 * i + 1];
+        float ri = a[2 * i] * b[2 * i + 1], ir = a[2 * i + 1] * b[2 * i];
+        dst[2 * i] = rr - ii;
+        dst[2 * i + 1] = ri + ir;
+    }
+}
+
+static void truth_complex_gain(float *x, const float *gain, size_t n)
+{
+    for (size_t i = 0; i < 2 * n; i++)
+        x[i] = (float)((double)x[i] * (double)gain[i / 2]);
+}
+
+static void truth_log2_near(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)log2(fmax((double)src[i], 0x1p-126));
+}
+
+static void truth_exp2_near(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)exp2(fmin(fmax((double)src[i], -126), 126));
+}
+
+static void truth_square_root(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (float)sqrt((double)src[i]);
+}
+
+const struct vs__dsp *truth(void)
+{
+    static const struct vs__dsp table = {.flags = TRUTH,
+#define X(type, name, arguments) .name = truth_##name,
+                                         VS__KERNELS(X)
 #undef X
+    };
+    return &table;
 }

@@ -233,7 +233,7 @@ static double gain_db(double cutoff_hz, double hz)
     struct vs__highpass h;
     for (size_t i = 0; i < N; i++)
         x[i] = (float)sin(2 * pi * hz * (double)i / 16000);
-    vs__highpass_init(&h, 16000, cutoff_hz);
+    vs__highpass_init(&h, best(), 16000, cutoff_hz);
     vs__highpass_process(&h, x, N);
     double power = 0;
     for (size_t i = N / 2; i < N; i++)
@@ -249,7 +249,7 @@ static void test_highpass_gain(void **state)
     assert_true(fabs(gain_db(80, 8) + 40) < 0.1); /* 12 dB an octave: 40 dB a decade */
     float x[16000];
     struct vs__highpass h;
-    vs__highpass_init(&h, 16000, 80);
+    vs__highpass_init(&h, best(), 16000, 80);
     for (size_t i = 0; i < 16000; i++)
         x[i] = 1;
     vs__highpass_process(&h, x, 16000);
@@ -262,7 +262,7 @@ static void test_highpass_splits(void **state)
     struct vs__highpass h;
     for (size_t i = 0; i < 3000; i++)
         whole[i] = split[i] = (float)draw() * 0x1p-24f;
-    vs__highpass_init(&h, 16000, 80);
+    vs__highpass_init(&h, best(), 16000, 80);
     vs__highpass_process(&h, whole, 3000);
     vs__highpass_reset(&h);
     for (size_t i = 0, n; i < 3000; i += n) {

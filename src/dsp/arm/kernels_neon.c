@@ -55,6 +55,31 @@ void vs__f32_to_s16_neon(int16_t *dst, const float *src, size_t n)
     vs__f32_to_s16_c(dst + i, src + i, n - i);
 }
 
+void vs__f32_to_s24_neon(uint8_t *dst, const float *src, size_t n)
+{
+    const int32x4_t least = vdupq_n_s32(-(1 << 23)), most = vdupq_n_s32((1 << 23) - 1);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        int32x4_t low = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(src + i), 0x1p23f));
+        int32x4_t high = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(src + i + 4), 0x1p23f));
+        uint32x4_t a = vreinterpretq_u32_s32(vmaxq_s32(vminq_s32(low, most), least));
+        uint32x4_t b = vreinterpretq_u32_s32(vmaxq_s32(vminq_s32(high, most), least));
+        uint16x8_t lower = vcombine_u16(vmovn_u32(a), vmovn_u32(b));
+        uint16x8_t upper = vcombine_u16(vshrn_n_u32(a, 16), vshrn_n_u32(b, 16));
+        uint8x8x3_t bytes = {{vmovn_u16(lower), vshrn_n_u16(lower, 8), vmovn_u16(upper)}};
+        vst3_u8(dst + 3 * i, bytes);
+    }
+    vs__f32_to_s24_c(dst + 3 * i, src + i, n - i);
+}
+
+void vs__f32_to_s32_neon(int32_t *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4)
+        vst1q_s32(dst + i, vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(src + i), 0x1p31f)));
+    vs__f32_to_s32_c(dst + i, src + i, n - i);
+}
+
 static int32x4_t scale_round(const float *src, float scale, float zero)
 {
     return vcvtnq_s32_f32(vaddq_f32(vmulq_n_f32(vld1q_f32(src), scale), vdupq_n_f32(zero)));
@@ -108,6 +133,17 @@ void vs__pick_neon(float *dst, const float *src, size_t n, size_t channels, size
         vst1q_f32(dst + i, channel ? v.val[1] : v.val[0]);
     }
     vs__pick_c(dst + i, src + i * channels, n - i, channels, channel);
+}
+
+void vs__deinterleave_neon(float *dst, size_t stride, const float *src, size_t n, size_t channels)
+{
+    size_t i = 0;
+    for (; channels == 2 && i + 4 <= n; i += 4) {
+        float32x4x2_t v = vld2q_f32(src + 2 * i);
+        vst1q_f32(dst + i, v.val[0]);
+        vst1q_f32(dst + stride + i, v.val[1]);
+    }
+    vs__deinterleave_c(dst + i, stride, src + i * channels, n - i, channels);
 }
 
 float vs__dot_neon(const float *a, const float *b, size_t n)
@@ -183,6 +219,40 @@ float vs__energy_neon(const float *x, size_t n)
     return vs__dot_neon(x, x, n);
 }
 
+void vs__fir_neon(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        float32x4_t sum[8];
+        for (size_t j = 0; j < 8; j++)
+            sum[j] = vdupq_n_f32(0);
+        for (size_t k = 0; k < count; k++)
+            for (size_t j = 0; j < 8; j++)
+                sum[j] = vfmaq_n_f32(sum[j], vld1q_f32(src + i + k + 4 * j), taps[k]);
+        for (size_t j = 0; j < 8; j++)
+            vst1q_f32(dst + i + 4 * j, sum[j]);
+    }
+    for (; i < n; i++)
+        dst[i] = vs__dot_neon(src + i, taps, count);
+}
+
+float vs__measure_neon(const float *x, size_t n, float *ret_peak)
+{
+    float32x4_t s0 = vdupq_n_f32(0), s1 = s0, most = s0;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        float32x4_t v = vld1q_f32(x + i), w = vld1q_f32(x + i + 4);
+        s0 = vfmaq_f32(s0, v, v);
+        s1 = vfmaq_f32(s1, w, w);
+        most = vmaxnmq_f32(vmaxnmq_f32(most, vabsq_f32(v)), vabsq_f32(w));
+    }
+    float rest = 0, peak = vmaxnmvq_f32(most), sum = vaddvq_f32(vaddq_f32(s0, s1));
+    if (i < n)
+        sum += vs__measure_c(x + i, n - i, &rest);
+    *ret_peak = rest > peak ? rest : peak;
+    return sum;
+}
+
 float vs__peak_neon(const float *x, size_t n)
 {
     float32x4_t most = vdupq_n_f32(0);
@@ -199,6 +269,44 @@ void vs__multiply_neon(float *dst, const float *a, const float *b, size_t n)
     for (; i + 4 <= n; i += 4)
         vst1q_f32(dst + i, vmulq_f32(vld1q_f32(a + i), vld1q_f32(b + i)));
     vs__multiply_c(dst + i, a + i, b + i, n - i);
+}
+
+void vs__gain_neon(float *x, size_t n, float from, float step)
+{
+    static const float first[] = {1, 2, 3, 4};
+    float32x4_t at = vld1q_f32(first);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4, at = vaddq_f32(at, vdupq_n_f32(4))) {
+        float32x4_t gain = vaddq_f32(vdupq_n_f32(from), vmulq_n_f32(at, step));
+        vst1q_f32(x + i, vmulq_f32(vld1q_f32(x + i), gain));
+    }
+    for (; i < n; i++)
+        x[i] *= from + step * (float)(i + 1);
+}
+
+void vs__complex_multiply_neon(float *dst, const float *a, const float *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        float32x4x2_t x = vld2q_f32(a + 2 * i), y = vld2q_f32(b + 2 * i), z;
+        z.val[0] = vsubq_f32(vmulq_f32(x.val[0], y.val[0]), vmulq_f32(x.val[1], y.val[1]));
+        z.val[1] = vaddq_f32(vmulq_f32(x.val[0], y.val[1]), vmulq_f32(x.val[1], y.val[0]));
+        vst2q_f32(dst + 2 * i, z);
+    }
+    vs__complex_multiply_c(dst + 2 * i, a + 2 * i, b + 2 * i, n - i);
+}
+
+void vs__complex_gain_neon(float *x, const float *gain, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        float32x4x2_t v = vld2q_f32(x + 2 * i);
+        float32x4_t g = vld1q_f32(gain + i);
+        v.val[0] = vmulq_f32(v.val[0], g);
+        v.val[1] = vmulq_f32(v.val[1], g);
+        vst2q_f32(x + 2 * i, v);
+    }
+    vs__complex_gain_c(x + 2 * i, gain + i, n - i);
 }
 
 void vs__power_neon(float *dst, const float *src, size_t n)

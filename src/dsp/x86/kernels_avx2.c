@@ -61,25 +61,56 @@ void vs__s32_to_f32_avx2(float *dst, const int32_t *src, size_t n)
     vs__s32_to_f32_c(dst + i, src + i, n - i);
 }
 
-/* To the nearest whole number in the range of 16 bits; not a number gives 0. */
-static __m256i round_clamp(__m256 x)
+/* x times `scale` to the nearest whole number from -scale to `most`; not a number gives 0. */
+static __m256i round_clamp(__m256 x, float scale, float most)
 {
-    x = _mm256_mul_ps(x, _mm256_set1_ps(32768.0f));
+    x = _mm256_mul_ps(x, _mm256_set1_ps(scale));
     x = _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
-    x = _mm256_max_ps(x, _mm256_set1_ps(-32768.0f));
-    return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(32767.0f)));
+    x = _mm256_max_ps(x, _mm256_set1_ps(-scale));
+    return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(most)));
 }
 
 void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        __m256i low = round_clamp(_mm256_loadu_ps(src + i));
-        __m256i high = round_clamp(_mm256_loadu_ps(src + i + 8));
+        __m256i low = round_clamp(_mm256_loadu_ps(src + i), 32768.0f, 32767.0f);
+        __m256i high = round_clamp(_mm256_loadu_ps(src + i + 8), 32768.0f, 32767.0f);
         __m256i v = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
         _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
     }
     vs__f32_to_s16_c(dst + i, src + i, n - i);
+}
+
+void vs__f32_to_s24_avx2(uint8_t *dst, const float *src, size_t n)
+{
+    /* The lower three bytes of each 32-bit element together, per 128-bit half. */
+    const __m256i gather = _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
+                                            0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    size_t i = 0;
+    /* The second store ends 4 bytes after the 24: two more samples there. */
+    for (; i + 10 <= n; i += 8) {
+        __m256i v = round_clamp(_mm256_loadu_ps(src + i), 0x1p23f, 0x1.fffffcp22f);
+        v = _mm256_shuffle_epi8(v, gather);
+        _mm_storeu_si128((__m128i *)(void *)(dst + 3 * i), _mm256_castsi256_si128(v));
+        _mm_storeu_si128((__m128i *)(void *)(dst + 3 * i + 12), _mm256_extracti128_si256(v, 1));
+    }
+    vs__f32_to_s24_c(dst + 3 * i, src + i, n - i);
+}
+
+void vs__f32_to_s32_avx2(int32_t *dst, const float *src, size_t n)
+{
+    const __m256 scale = _mm256_set1_ps(0x1p31f);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 x = _mm256_mul_ps(_mm256_loadu_ps(src + i), scale);
+        x = _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
+        /* what is too large converts to the least number, whose opposite bits are the largest */
+        __m256i over = _mm256_castps_si256(_mm256_cmp_ps(x, scale, _CMP_GE_OQ));
+        __m256i v = _mm256_xor_si256(_mm256_cvtps_epi32(x), over);
+        _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
+    }
+    vs__f32_to_s32_c(dst + i, src + i, n - i);
 }
 
 /* Multiplication and addition stay apart, as in plain C. */
@@ -151,6 +182,18 @@ void vs__pick_avx2(float *dst, const float *src, size_t n, size_t channels, size
         _mm256_storeu_ps(dst + i, pick_even(_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)));
     }
     vs__pick_c(dst + i, src + i * channels, n - i, channels, channel);
+}
+
+void vs__deinterleave_avx2(float *dst, size_t stride, const float *src, size_t n, size_t channels)
+{
+    size_t i = 0;
+    for (; channels == 2 && i + 8 <= n; i += 8) {
+        __m256 low = _mm256_loadu_ps(src + 2 * i), high = _mm256_loadu_ps(src + 2 * i + 8);
+        __m256d right = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0xdd));
+        _mm256_storeu_ps(dst + i, pick_even(low, high));
+        _mm256_storeu_ps(dst + stride + i, _mm256_castpd_ps(_mm256_permute4x64_pd(right, 0xd8)));
+    }
+    vs__deinterleave_c(dst + i, stride, src + i * channels, n - i, channels);
 }
 
 float vs__dot_avx2(const float *a, const float *b, size_t n)
@@ -261,6 +304,74 @@ float vs__energy_avx2(const float *x, size_t n)
     return vs__dot_avx2(x, x, n);
 }
 
+/* `vectors` times 8 outputs; even and odd taps apart, so that additions need not wait. */
+static inline void run_fir(float *dst, const float *src, const float *taps, size_t count,
+                           size_t vectors)
+{
+    __m256 even[4], odd[4];
+    size_t k = 0;
+    for (size_t j = 0; j < vectors; j++)
+        even[j] = odd[j] = _mm256_setzero_ps();
+    for (; k + 2 <= count; k += 2) {
+        __m256 a = _mm256_broadcast_ss(taps + k), b = _mm256_broadcast_ss(taps + k + 1);
+        for (size_t j = 0; j < vectors; j++) {
+            even[j] = _mm256_fmadd_ps(a, _mm256_loadu_ps(src + k + 8 * j), even[j]);
+            odd[j] = _mm256_fmadd_ps(b, _mm256_loadu_ps(src + k + 1 + 8 * j), odd[j]);
+        }
+    }
+    for (size_t j = 0; k < count && j < vectors; j++)
+        even[j] = _mm256_fmadd_ps(_mm256_broadcast_ss(taps + k), _mm256_loadu_ps(src + k + 8 * j),
+                                  even[j]);
+    for (size_t j = 0; j < vectors; j++)
+        _mm256_storeu_ps(dst + 8 * j, _mm256_add_ps(even[j], odd[j]));
+}
+
+void vs__fir_avx2(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        run_fir(dst + i, src + i, taps, count, 4);
+    for (; i + 8 <= n; i += 8)
+        run_fir(dst + i, src + i, taps, count, 1);
+    for (; i < n; i++)
+        dst[i] = vs__dot_avx2(src + i, taps, count);
+}
+
+static float find_largest(__m256 v)
+{
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+float vs__measure_avx2(const float *x, size_t n, float *ret_peak)
+{
+    const __m256 size = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    __m256 sum[4], most[2];
+    size_t i = 0;
+    for (size_t j = 0; j < 4; j++)
+        sum[j] = most[j % 2] = _mm256_setzero_ps();
+    /* Where one side is not a number, the instruction for the larger gives its second operand. */
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 4; j++) {
+            __m256 v = _mm256_loadu_ps(x + i + 8 * j);
+            sum[j] = _mm256_fmadd_ps(v, v, sum[j]);
+            most[j % 2] = _mm256_max_ps(_mm256_and_ps(v, size), most[j % 2]);
+        }
+    for (; i + 8 <= n; i += 8) {
+        __m256 v = _mm256_loadu_ps(x + i);
+        sum[0] = _mm256_fmadd_ps(v, v, sum[0]);
+        most[0] = _mm256_max_ps(_mm256_and_ps(v, size), most[0]);
+    }
+    float rest = 0, peak = find_largest(_mm256_max_ps(most[0], most[1]));
+    float all =
+        add_all(_mm256_add_ps(_mm256_add_ps(sum[0], sum[1]), _mm256_add_ps(sum[2], sum[3])));
+    if (i < n)
+        all += vs__measure_c(x + i, n - i, &rest);
+    *ret_peak = rest > peak ? rest : peak;
+    return all;
+}
+
 float vs__peak_avx2(const float *x, size_t n)
 {
     const __m256 size = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
@@ -271,11 +382,7 @@ float vs__peak_avx2(const float *x, size_t n)
         m0 = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i), size), m0);
         m1 = _mm256_max_ps(_mm256_and_ps(_mm256_loadu_ps(x + i + 8), size), m1);
     }
-    m0 = _mm256_max_ps(m0, m1);
-    __m128 m = _mm_max_ps(_mm256_castps256_ps128(m0), _mm256_extractf128_ps(m0, 1));
-    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-    float most = _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
-    float rest = vs__peak_c(x + i, n - i);
+    float most = find_largest(_mm256_max_ps(m0, m1)), rest = vs__peak_c(x + i, n - i);
     return rest > most ? rest : most;
 }
 
@@ -285,6 +392,50 @@ void vs__multiply_avx2(float *dst, const float *a, const float *b, size_t n)
     for (; i + 8 <= n; i += 8)
         _mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
     vs__multiply_c(dst + i, a + i, b + i, n - i);
+}
+
+void vs__gain_avx2(float *x, size_t n, float from, float step)
+{
+    const __m256 start = _mm256_set1_ps(from), each = _mm256_set1_ps(step);
+    const __m256 ahead = _mm256_set1_ps(32);
+    __m256 at[4]; /* numbers of four vectors of samples, so that counting on is no chain */
+    size_t i = 0;
+    for (int j = 0; j < 4; j++)
+        at[j] =
+            _mm256_add_ps(_mm256_setr_ps(1, 2, 3, 4, 5, 6, 7, 8), _mm256_set1_ps((float)(8 * j)));
+    for (; i + 32 <= n; i += 32)
+        for (int j = 0; j < 4; j++) {
+            float *to = x + i + 8 * j;
+            __m256 gain = _mm256_add_ps(start, _mm256_mul_ps(each, at[j]));
+            _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_loadu_ps(to), gain));
+            at[j] = _mm256_add_ps(at[j], ahead);
+        }
+    for (; i < n; i++)
+        x[i] *= from + step * (float)(i + 1);
+}
+
+void vs__complex_multiply_avx2(float *dst, const float *a, const float *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256 x = _mm256_loadu_ps(a + 2 * i), y = _mm256_loadu_ps(b + 2 * i);
+        __m256 straight = _mm256_mul_ps(x, _mm256_moveldup_ps(y));
+        __m256 cross = _mm256_mul_ps(_mm256_permute_ps(x, 0xb1), _mm256_movehdup_ps(y));
+        _mm256_storeu_ps(dst + 2 * i, _mm256_addsub_ps(straight, cross));
+    }
+    vs__complex_multiply_c(dst + 2 * i, a + 2 * i, b + 2 * i, n - i);
+}
+
+void vs__complex_gain_avx2(float *x, const float *gain, size_t n)
+{
+    const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256 g = _mm256_castps128_ps256(_mm_loadu_ps(gain + i));
+        g = _mm256_permutevar8x32_ps(g, twice);
+        _mm256_storeu_ps(x + 2 * i, _mm256_mul_ps(_mm256_loadu_ps(x + 2 * i), g));
+    }
+    vs__complex_gain_c(x + 2 * i, gain + i, n - i);
 }
 
 void vs__power_avx2(float *dst, const float *src, size_t n)

@@ -68,16 +68,50 @@ void vs__s32_to_f32_avx512(float *dst, const int32_t *src, size_t n)
     }
 }
 
+/* x times `scale` to the nearest whole number from -scale to `most`; not a number gives 0. */
+static __m512i round_clamp(__m512 x, float scale, float most)
+{
+    x = _mm512_mul_ps(x, _mm512_set1_ps(scale));
+    x = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x);
+    x = _mm512_max_ps(x, _mm512_set1_ps(-scale));
+    return _mm512_cvtps_epi32(_mm512_min_ps(x, _mm512_set1_ps(most)));
+}
+
 void vs__f32_to_s16_avx512(int16_t *dst, const float *src, size_t n)
 {
     for (size_t i = 0; i < n; i += WIDTH) {
         __mmask16 mask = mask_rest(n - i);
-        __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, src + i), _mm512_set1_ps(32768.0f));
+        __m512i v = round_clamp(_mm512_maskz_loadu_ps(mask, src + i), 32768.0f, 32767.0f);
+        _mm256_mask_storeu_epi16(dst + i, mask, _mm512_cvtsepi32_epi16(v));
+    }
+}
+
+void vs__f32_to_s24_avx512(uint8_t *dst, const float *src, size_t n)
+{
+    /* The lower three bytes of each element together, per 128-bit quarter; then the quarters. */
+    const __m512i gather = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+    const __m512i quarters = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 3, 3, 3);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        size_t rest = n - i < WIDTH ? n - i : WIDTH;
+        __m512i v =
+            round_clamp(_mm512_maskz_loadu_ps(mask_rest(rest), src + i), 0x1p23f, 0x1.fffffcp22f);
+        v = _mm512_permutexvar_epi32(quarters, _mm512_shuffle_epi8(v, gather));
+        _mm512_mask_storeu_epi8(dst + 3 * i, (1ull << 3 * rest) - 1, v);
+    }
+}
+
+void vs__f32_to_s32_avx512(int32_t *dst, const float *src, size_t n)
+{
+    const __m512 scale = _mm512_set1_ps(0x1p31f);
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 x = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, src + i), scale);
         x = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x);
-        x = _mm512_max_ps(x, _mm512_set1_ps(-32768.0f));
-        x = _mm512_min_ps(x, _mm512_set1_ps(32767.0f));
-        __m256i v = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(x));
-        _mm256_mask_storeu_epi16(dst + i, mask, v);
+        __mmask16 over = _mm512_cmp_ps_mask(x, scale, _CMP_GE_OQ);
+        __m512i v =
+            _mm512_mask_mov_epi32(_mm512_cvtps_epi32(x), over, _mm512_set1_epi32(INT32_MAX));
+        _mm512_mask_storeu_epi32(dst + i, mask, v);
     }
 }
 
@@ -219,6 +253,51 @@ float vs__energy_avx512(const float *x, size_t n)
     return vs__dot_avx512(x, x, n);
 }
 
+/* Up to 64 outputs; masked-out ones are 0 and not written. */
+static void run_fir(float *dst, const float *src, const float *taps, size_t count, size_t rest)
+{
+    __m512 sum[4];
+    __mmask16 mask[4];
+    for (size_t j = 0; j < 4; j++) {
+        sum[j] = _mm512_setzero_ps();
+        mask[j] = rest > j * WIDTH ? mask_rest(rest - j * WIDTH) : 0;
+    }
+    for (size_t k = 0; k < count; k++) {
+        __m512 tap = _mm512_set1_ps(taps[k]);
+        for (size_t j = 0; j < 4; j++)
+            sum[j] =
+                _mm512_fmadd_ps(tap, _mm512_maskz_loadu_ps(mask[j], src + k + j * WIDTH), sum[j]);
+    }
+    for (size_t j = 0; j < 4; j++)
+        _mm512_mask_storeu_ps(dst + j * WIDTH, mask[j], sum[j]);
+}
+
+void vs__fir_avx512(float *dst, const float *src, size_t n, const float *taps, size_t count)
+{
+    for (size_t i = 0; i < n; i += 4 * WIDTH)
+        run_fir(dst + i, src + i, taps, count, n - i);
+}
+
+float vs__measure_avx512(const float *x, size_t n, float *ret_peak)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, most = s0;
+    size_t i = 0;
+    /* Where one side is not a number, the instruction for the larger gives its second operand. */
+    for (; i + 2 * WIDTH <= n; i += 2 * WIDTH) {
+        __m512 v = _mm512_loadu_ps(x + i), w = _mm512_loadu_ps(x + i + WIDTH);
+        s0 = _mm512_fmadd_ps(v, v, s0);
+        s1 = _mm512_fmadd_ps(w, w, s1);
+        most = _mm512_max_ps(_mm512_abs_ps(w), _mm512_max_ps(_mm512_abs_ps(v), most));
+    }
+    for (; i < n; i += WIDTH) {
+        __m512 v = _mm512_maskz_loadu_ps(mask_rest(n - i), x + i);
+        s0 = _mm512_fmadd_ps(v, v, s0);
+        most = _mm512_max_ps(_mm512_abs_ps(v), most);
+    }
+    *ret_peak = _mm512_reduce_max_ps(most);
+    return _mm512_reduce_add_ps(_mm512_add_ps(s0, s1));
+}
+
 float vs__peak_avx512(const float *x, size_t n)
 {
     __m512 most = _mm512_setzero_ps();
@@ -291,4 +370,26 @@ void vs__rows_s8_avx512(int32_t *dst, const int8_t *a, size_t stride, const uint
         }
         dst[r] = _mm512_reduce_add_epi32(sum);
     }
+}
+
+/* For these, wider vectors bring nothing: moving numbers within them is what takes the time. */
+
+void vs__deinterleave_avx512(float *dst, size_t stride, const float *src, size_t n, size_t channels)
+{
+    vs__deinterleave_avx2(dst, stride, src, n, channels);
+}
+
+void vs__gain_avx512(float *x, size_t n, float from, float step)
+{
+    vs__gain_avx2(x, n, from, step);
+}
+
+void vs__complex_multiply_avx512(float *dst, const float *a, const float *b, size_t n)
+{
+    vs__complex_multiply_avx2(dst, a, b, n);
+}
+
+void vs__complex_gain_avx512(float *x, const float *gain, size_t n)
+{
+    vs__complex_gain_avx2(x, gain, n);
 }
