@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* checkdsp LEVEL: compare every kernel of a level (c, avx2, …) with plain C, and plain
-   C with the definitions, after proving on mutants that the checks find faults.
+   C and each level's FFT with the definitions, after proving on mutants that the checks find faults.
    checkdsp --bench: time all kernels at all levels that run here.
    Exit status: 0 good, 1 faults, 2 usage, 77 this level cannot run here. */
 #include <errno.h>
@@ -153,6 +153,7 @@ static int check_level(const char *level)
                good ? "" : g.reason);
         faults += !good;
     }
+    faults += check_rfft(&d, level, &g);
     return faults ? 1 : 0;
 }
 

@@ -79,6 +79,9 @@ struct mutant {
 extern const struct mutant mutants[];
 extern const size_t mutant_count;
 
+/** The transform at all lengths, after planted faults were found. @return count of what is wrong */
+int check_rfft(const struct vs__dsp *d, const char *level, struct rig *g);
+
 /** Print the table of times. @return exit status. */
 int bench(void);
 
