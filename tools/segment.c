@@ -77,6 +77,12 @@ static int check_usage(const struct settings *s, int format, const struct job *j
         return say_usage("--output: cannot stand with --output-dir; leave out one");
     if (s->resume && s->trace != NULL)
         return say_usage("--trace: cannot be resumed; leave out --resume");
+    if (s->plot != NULL && count > 1)
+        return say_usage("--plot: draws one input; give one, or draw each in a run of its own");
+    if (s->plot != NULL && s->audio >= 0)
+        return say_usage("--plot: cannot stand with --audio; do it in a run of its own");
+    if (s->plot != NULL && s->resume)
+        return say_usage("--plot: cannot be resumed; leave out --resume");
     if (s->resume && s->output_dir == NULL && (s->output == NULL || format != VS_OUTPUT_JSONL))
         return say_usage("--resume: needs --output FILE with --format jsonl, or --output-dir");
     if (count > 1 && s->output_dir == NULL && !vs_output_format_is_shared(format))
@@ -84,7 +90,8 @@ static int check_usage(const struct settings *s, int format, const struct job *j
                          vs_output_format_name(format));
     for (size_t i = 0; i < count; i++) {
         pipes += strcmp(jobs[i].name, "-") == 0;
-        if (is_same_file(s->output, jobs[i].name) || is_same_file(s->trace, jobs[i].name))
+        if (is_same_file(s->output, jobs[i].name) || is_same_file(s->trace, jobs[i].name) ||
+            is_same_file(s->plot, jobs[i].name))
             return say_usage("%s: is an input and would be overwritten; choose another output",
                              jobs[i].name);
     }

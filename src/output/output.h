@@ -100,6 +100,28 @@ const char *vs_segment_audio_last(const vs_segment_audio *a);
 /** Remove a segment without END, free. NULL is fine. @return how many files were completed. */
 uint64_t vs_segment_audio_close(vs_segment_audio *a);
 
+/* picture ------------------------------------------------------------------------------------ */
+
+struct vs_plot_config {
+    const char *title;    /**< what stands above; outlives the plot. May be NULL */
+    const char *detector; /**< what decided; the same */
+    float threshold;      /**< drawn across the probability */
+};
+
+/** A picture of one recording, kept in memory until it is written: 12 bytes for each 10 ms. */
+typedef struct vs_plot vs_plot;
+
+/** @return 0 or -ENOMEM */
+int vs_plot_open(const struct vs_plot_config *config, vs_plot **ret);
+/** Give it every event of a pipeline that was asked for VS_AUDIO_ALL and probabilities.
+    @return 0 or -ENOMEM */
+int vs_plot_event(vs_plot *p, const struct vs_event *event);
+/** Write it as SVG: waveform, segments, probability, in rows. @return 0, or why the stream cannot be
+    written */
+int vs_plot_write(const vs_plot *p, FILE *stream);
+/** NULL is fine. */
+void vs_plot_close(vs_plot *p);
+
 /* ledger check ------------------------------------------------------------------------------- */
 
 /** What vs_ledger_check() saw. */

@@ -58,6 +58,8 @@ struct run {
     vs_output *output, *trace;
     FILE *stream, *trace_stream;
     vs_segment_audio *audio;
+    vs_plot *plot;
+    char detector[96];     /* for the picture */
     char path[PATH_BYTES]; /* final name in the output folder */
     bool lacks_text;       /* the engine failed on a segment */
 };
@@ -152,6 +154,8 @@ static void on_event(void *user, const struct vs_event *event)
         if (status < 0)
             fail_output(batch.config->settings->trace, status);
     }
+    if (r->plot != NULL && vs_plot_event(r->plot, event) < 0)
+        fail_output(batch.config->settings->plot, -ENOMEM);
     if (r->audio != NULL && vs_segment_audio_event(r->audio, r->source.rate_hz, event) < 0)
         fail_output(NULL, 0); /* the writer said it */
 }
@@ -267,6 +271,42 @@ static int open_engine(struct run *r, struct vs_pipeline_config *config)
     return status;
 }
 
+static int open_plot(struct run *r, const struct vs_pipeline_config *config,
+                     const struct vs_pipeline_info *info)
+{
+    struct vs_plot_config plot = {
+        .title = strcmp(r->job->name, "-") == 0 ? "standard input" : r->job->name,
+        .detector = r->detector,
+        .threshold = config->segment.threshold > 0 ? config->segment.threshold : 0.5f,
+    };
+
+    snprintf(r->detector, sizeof(r->detector), "%s on %s", info->vad, info->vad_device);
+    return vs_plot_open(&plot, &r->plot);
+}
+
+/* The picture has its name only once it is complete. */
+static void write_plot(struct run *r)
+{
+    const char *name = batch.config->settings->plot;
+    char part[PATH_BYTES];
+    FILE *stream = NULL;
+    int status = -ENAMETOOLONG;
+
+    if (snprintf(part, sizeof(part), "%s.partial", name) < (int)sizeof(part)) {
+        stream = fopen(part, "we");
+        status = stream != NULL ? vs_plot_write(r->plot, stream) : -errno;
+    }
+    if (stream != NULL && fclose(stream) != 0 && status == 0)
+        status = -errno;
+    if (status == 0 && rename(part, name) != 0)
+        status = -errno;
+    if (status < 0) {
+        if (stream != NULL)
+            unlink(part);
+        fail_output(name, status);
+    }
+}
+
 static int create_pipeline(struct run *r, vs_pipeline **ret)
 {
     const struct batch_config *c = batch.config;
@@ -285,8 +325,10 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
             return -ENOMEM;
         config.capture = capture;
     }
-    config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
-    config.probabilities = c->trace != NULL;
+    config.audio = s->plot != NULL ? VS_AUDIO_ALL
+                   : s->audio >= 0 ? VS_AUDIO_SEGMENTS
+                                   : VS_AUDIO_NONE;
+    config.probabilities = c->trace != NULL || s->plot != NULL;
     config.on_event = on_event;
     config.user = r;
     status = open_engine(r, &config);
@@ -296,6 +338,10 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
     if (status < 0)
         return status;
     vs_pipeline_info(*ret, &info);
+    if (s->plot != NULL)
+        status = open_plot(r, &config, &info);
+    if (status < 0)
+        return status;
     r->source = (struct vs_output_source){
         .file = r->job->name, .rate_hz = info.rate_hz, .total_frames = info.total_frames};
     return 0;
@@ -401,6 +447,9 @@ static void run_job(struct slot *slot, size_t index)
             is_special(job->name) && status == -EINVAL ? EXIT_STATUS_NO_INPUT : status_of(status);
     if (r.lacks_text && job->status == EXIT_STATUS_OK)
         job->status = EXIT_STATUS_SOME;
+    if (r.plot != NULL && p != NULL && !is_over())
+        write_plot(&r);
+    vs_plot_close(r.plot);
     vs_pipeline_destroy(p);
     /* A damaged file keeps what was read before the damage. */
     close_outputs(&r, p != NULL && !is_over());

@@ -158,6 +158,8 @@ static const struct option files[] = {
          .value = VALUE_FOLDER),
     NUMBER('j', "jobs", "N", jobs, 1, 256, "files at once [number of cores]", .none = 0),
     FLAG(0, "resume", resume, "skip files that an interrupted run has finished"),
+    TEXT(0, "plot", "FILE", plot, "draw waveform, segments and probability of one input as SVG",
+         .value = VALUE_FILE),
     TEXT(0, "trace", "FILE", trace, "write file,start_ms,end_ms,prob for each hop of 10 ms",
          .value = VALUE_FILE),
     {0}};
