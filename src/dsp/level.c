@@ -172,6 +172,16 @@ static float find_size(const float *frame, size_t channels)
     return most;
 }
 
+/* Written so that compilers make vectors of it: most blocks are not. */
+static bool is_over(const float *x, size_t n)
+{
+    int over = 0;
+
+    for (size_t i = 0; i < n; i++)
+        over |= !(fabsf(x[i]) <= VS__LEVEL_CEILING);
+    return over;
+}
+
 /* One frame on. */
 static void move_gain(struct vs__limiter *l, float allowed)
 {
@@ -188,15 +198,13 @@ float vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t
                         size_t ahead)
 {
     float allowed[VS__LIMITER_MOST], next = 1, least = 1;
-    bool quiet = l->gain >= 1;
 
+    if (l->gain >= 1 && !is_over(x, (frames + ahead) * channels))
+        return 1;
     for (size_t i = 0; i < frames + ahead; i++) {
         float size = find_size(x + i * channels, channels);
         allowed[i] = size > VS__LEVEL_CEILING ? VS__LEVEL_CEILING / size : 1;
-        quiet = quiet && size <= VS__LEVEL_CEILING;
     }
-    if (quiet)
-        return 1;
     for (size_t i = frames + ahead; i-- > 0;) {
         next = VS__MIN(allowed[i], next + l->attack);
         allowed[i] = next;
