@@ -22,12 +22,6 @@ void NAMED(multiply_add)(float *restrict dst, const float *restrict a, const flo
         dst[i] = a[i] * b[i] + c[i];
 }
 
-void NAMED(mix)(float *restrict dst, const float *restrict src, size_t n, float gain)
-{
-    for (size_t i = 0; i < n; i++)
-        dst[i] += src[i] * gain;
-}
-
 void NAMED(log2_near)(float *restrict dst, const float *restrict src, size_t n)
 {
     for (size_t i = 0; i < n; i++)

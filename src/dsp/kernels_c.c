@@ -236,6 +236,12 @@ void vs__complex_gain_c(float *restrict x, const float *restrict gain, size_t n)
     }
 }
 
+void vs__mix_c(float *restrict dst, const float *restrict src, size_t n, float gain)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] += src[i] * gain;
+}
+
 void vs__gain_c(float *x, size_t n, float from, float step)
 {
     for (int32_t i = 0; i < (int32_t)n; i++)

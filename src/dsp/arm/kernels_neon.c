@@ -284,6 +284,15 @@ void vs__gain_neon(float *x, size_t n, float from, float step)
         x[i] *= from + step * (float)(i + 1);
 }
 
+void vs__mix_neon(float *dst, const float *src, size_t n, float gain)
+{
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) /* not fused, as in plain C */
+        vst1q_f32(dst + i, vaddq_f32(vld1q_f32(dst + i), vmulq_n_f32(vld1q_f32(src + i), gain)));
+    for (; i < n; i++)
+        dst[i] += src[i] * gain;
+}
+
 void vs__complex_multiply_neon(float *dst, const float *a, const float *b, size_t n)
 {
     size_t i = 0;

@@ -22,13 +22,18 @@ static float add_all(__m256 v)
 
 void vs__s16_to_f32_avx2(float *dst, const int16_t *src, size_t n)
 {
-    const __m256 scale = _mm256_set1_ps(0x1p-15f);
+    /* Each to the top of its 32-bit element, from a copy of the eight in both halves. */
+    const __m256i spread =
+        _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7, -1, -1, 8, 9, -1,
+                         -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+    const __m256 scale = _mm256_set1_ps(0x1p-31f);
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(src + i));
-        __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(v));
-        _mm256_storeu_ps(dst + i, _mm256_mul_ps(x, scale));
-    }
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 32; j += 8) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(src + i + j));
+            __m256i wide = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(v), spread);
+            _mm256_storeu_ps(dst + i + j, _mm256_mul_ps(_mm256_cvtepi32_ps(wide), scale));
+        }
     vs__s16_to_f32_c(dst + i, src + i, n - i);
 }
 
@@ -54,10 +59,11 @@ void vs__s32_to_f32_avx2(float *dst, const int32_t *src, size_t n)
 {
     const __m256 scale = _mm256_set1_ps(0x1p-31f);
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(src + i));
-        _mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_cvtepi32_ps(v), scale));
-    }
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 32; j += 8) {
+            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(src + i + j));
+            _mm256_storeu_ps(dst + i + j, _mm256_mul_ps(_mm256_cvtepi32_ps(v), scale));
+        }
     vs__s32_to_f32_c(dst + i, src + i, n - i);
 }
 
@@ -70,14 +76,33 @@ static __m256i round_clamp(__m256 x, float scale, float most)
     return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(most)));
 }
 
+/* Sixteen at a time; too small ones are clamped by the narrowing. */
+static void pack_s16(int16_t *dst, __m256 low, __m256 high)
+{
+    const __m256 most = _mm256_set1_ps(32767.0f);
+    __m256i v = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_min_ps(low, most)),
+                                   _mm256_cvtps_epi32(_mm256_min_ps(high, most)));
+    _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_permute4x64_epi64(v, 0xd8));
+}
+
 void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
 {
+    const __m256 scale = _mm256_set1_ps(32768.0f);
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        __m256i low = round_clamp(_mm256_loadu_ps(src + i), 32768.0f, 32767.0f);
-        __m256i high = round_clamp(_mm256_loadu_ps(src + i + 8), 32768.0f, 32767.0f);
-        __m256i v = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-        _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
+    for (; i + 32 <= n; i += 32) {
+        __m256 a = _mm256_mul_ps(_mm256_loadu_ps(src + i), scale);
+        __m256 b = _mm256_mul_ps(_mm256_loadu_ps(src + i + 8), scale);
+        __m256 c = _mm256_mul_ps(_mm256_loadu_ps(src + i + 16), scale);
+        __m256 d = _mm256_mul_ps(_mm256_loadu_ps(src + i + 24), scale);
+        /* what is not a number is rare: plain C sees to it */
+        __m256 strange =
+            _mm256_or_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q), _mm256_cmp_ps(c, d, _CMP_UNORD_Q));
+        if (_mm256_movemask_ps(strange)) {
+            vs__f32_to_s16_c(dst + i, src + i, 32);
+            continue;
+        }
+        pack_s16(dst + i, a, b);
+        pack_s16(dst + i + 16, c, d);
     }
     vs__f32_to_s16_c(dst + i, src + i, n - i);
 }
@@ -394,12 +419,28 @@ void vs__multiply_avx2(float *dst, const float *a, const float *b, size_t n)
     vs__multiply_c(dst + i, a + i, b + i, n - i);
 }
 
+/* A steady gain is what comes most. */
+static void hold_gain(float *x, size_t n, float gain)
+{
+    const __m256 all = _mm256_set1_ps(gain);
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 32; j += 8)
+            _mm256_storeu_ps(x + i + j, _mm256_mul_ps(_mm256_loadu_ps(x + i + j), all));
+    for (; i < n; i++)
+        x[i] *= gain;
+}
+
 void vs__gain_avx2(float *x, size_t n, float from, float step)
 {
     const __m256 start = _mm256_set1_ps(from), each = _mm256_set1_ps(step);
     const __m256 ahead = _mm256_set1_ps(32);
     __m256 at[4]; /* numbers of four vectors of samples, so that counting on is no chain */
     size_t i = 0;
+    if (step == 0) {
+        hold_gain(x, n, from + step);
+        return;
+    }
     for (int j = 0; j < 4; j++)
         at[j] =
             _mm256_add_ps(_mm256_setr_ps(1, 2, 3, 4, 5, 6, 7, 8), _mm256_set1_ps((float)(8 * j)));
@@ -412,6 +453,19 @@ void vs__gain_avx2(float *x, size_t n, float from, float step)
         }
     for (; i < n; i++)
         x[i] *= from + step * (float)(i + 1);
+}
+
+void vs__mix_avx2(float *dst, const float *src, size_t n, float gain)
+{
+    const __m256 all = _mm256_set1_ps(gain);
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        for (size_t j = 0; j < 32; j += 8) { /* not fused, as in plain C */
+            __m256 x = _mm256_mul_ps(_mm256_loadu_ps(src + i + j), all);
+            _mm256_storeu_ps(dst + i + j, _mm256_add_ps(_mm256_loadu_ps(dst + i + j), x));
+        }
+    for (; i < n; i++)
+        dst[i] += src[i] * gain;
 }
 
 void vs__complex_multiply_avx2(float *dst, const float *a, const float *b, size_t n)

@@ -384,6 +384,11 @@ void vs__gain_avx512(float *x, size_t n, float from, float step)
     vs__gain_avx2(x, n, from, step);
 }
 
+void vs__mix_avx512(float *dst, const float *src, size_t n, float gain)
+{
+    vs__mix_avx2(dst, src, n, gain);
+}
+
 void vs__complex_multiply_avx512(float *dst, const float *a, const float *b, size_t n)
 {
     vs__complex_multiply_avx2(dst, a, b, n);
