@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Quality and cost of the noise suppressor beside peers that are installed: mixtures of clean
    speech and noise are made here from a fixed seed, costs are taken in alternated rounds of one
-   run. Writes JSON to standard output. */
+   run. Writes JSON to standard output, and spectrograms of one mixture to a file (PGM). */
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,19 +12,23 @@
 #include <voicestand/voicestand.h>
 
 #include "base/base.h"
+#include "peer_webrtc.h"
 #include "dsp/denoise.h"
 
 #ifdef BENCH_SPEEXDSP
 #include <speex/speex_preprocess.h>
 #endif
 
-#define HOP     VS_HOP_FRAMES
-#define LEAD    VS_RATE_HZ       /* noise alone before the speech */
-#define LONGEST (8 * VS_RATE_HZ) /* of speech */
-#define MOST    (LEAD + LONGEST + HOP)
-#define LAGS    321 /* delays that a suppressor may have */
-#define ROUNDS  15
-#define FRAMES  400 /* per round and candidate */
+#define HOP            VS_HOP_FRAMES
+#define LEAD           VS_RATE_HZ       /* noise alone before the speech */
+#define LONGEST        (8 * VS_RATE_HZ) /* of speech */
+#define MOST           (LEAD + LONGEST + HOP)
+#define LAGS           321 /* delays that a suppressor may have */
+#define PICTURE_WINDOW 512
+#define PICTURE_BINS   (PICTURE_WINDOW / 2)
+#define SHIFT          256
+#define ROUNDS         15
+#define FRAMES         400 /* per round and candidate */
 
 struct sound {
     float *pcm;
@@ -46,6 +51,7 @@ static const double levels_db[] = {0, 5, 10, 15};
 #define MADE     VS__COUNT(made_noises)
 #define NOISES   (MADE + VS__COUNT(noise_files))
 #define LEVELS   VS__COUNT(levels_db)
+#define MANY     64 /* at most that many recordings of noise */
 
 /* sounds -------------------------------------------------------------------------------------- */
 
@@ -163,7 +169,7 @@ static double si_sdr(const float *clean, const float *out, size_t n, size_t lags
 
     for (size_t lag = 0; lag < lags; lag += 1) {
         double cc = 0, co = 0, oo = 0;
-        if (lags > 1 && lag % 80)
+        if (lag % 16)
             continue;
         for (size_t i = 0; i + lags < n; i++) {
             double c = (double)clean[i], o = (double)out[i + lag];
@@ -176,6 +182,37 @@ static double si_sdr(const float *clean, const float *out, size_t n, size_t lags
         best = sdr > best ? sdr : best;
     }
     return best;
+}
+
+static struct vs__rfft *new_fft(void)
+{
+    static struct vs__dsp dsp;
+    struct vs__rfft *fft = NULL;
+
+    vs__dsp_init(&dsp, 0);
+    if (vs__rfft_create(&dsp, PICTURE_WINDOW, &fft) < 0)
+        die("no memory");
+    return fft;
+}
+
+/* Powers under a Hann window. @return how many times */
+static size_t spectrogram(struct vs__rfft *fft, const float *x, size_t frames,
+                          float (*ret)[PICTURE_BINS])
+{
+    float part[PICTURE_WINDOW], spectrum[PICTURE_WINDOW + 2];
+    size_t count = 0;
+
+    for (size_t at = 0; at + PICTURE_WINDOW <= frames; at += SHIFT, count++) {
+        for (size_t i = 0; i < PICTURE_WINDOW; i++) {
+            double rise = sin(3.14159265358979 * ((double)i + 0.5) / PICTURE_WINDOW);
+            part[i] = x[at + i] * (float)(rise * rise);
+        }
+        vs__rfft_forward(fft, part, spectrum);
+        for (size_t k = 0; k < PICTURE_BINS; k++)
+            ret[count][k] =
+                spectrum[2 * k] * spectrum[2 * k] + spectrum[2 * k + 1] * spectrum[2 * k + 1];
+    }
+    return count;
 }
 
 /* candidates ---------------------------------------------------------------------------------- */
@@ -236,8 +273,33 @@ static void close_speex(void *state)
 }
 #endif
 
+#ifdef BENCH_WEBRTC
+static void *open_webrtc(void)
+{
+    void *state = bench_webrtc_open_suppression();
+
+    if (!state)
+        die("webrtc-audio-processing does not open");
+    return state;
+}
+
+static void hop_webrtc(void *state, const float *in, float *out)
+{
+    int16_t pcm[HOP];
+
+    for (size_t i = 0; i < HOP; i++)
+        pcm[i] = (int16_t)lrintf(fminf(fmaxf(in[i] * 32768, -32768), 32767));
+    bench_webrtc_hop(state, pcm);
+    for (size_t i = 0; i < HOP; i++)
+        out[i] = (float)pcm[i] / 32768;
+}
+#endif
+
 static const struct candidate candidates[] = {
     {"voicestand", open_own, hop_own, close_own},
+#ifdef BENCH_WEBRTC
+    {"webrtc 0.3, high", open_webrtc, hop_webrtc, bench_webrtc_close},
+#endif
 #ifdef BENCH_SPEEXDSP
     {"speexdsp, -30 dB", open_speex, hop_speex, close_speex},
 #endif
@@ -256,7 +318,7 @@ static void run_all(const struct candidate *c, const float *in, float *out, size
 /* quality ------------------------------------------------------------------------------------- */
 
 struct quality {
-    double gain[NOISES][LEVELS], pause[NOISES];
+    double gain[MANY][LEVELS], pause[MANY], musical[MANY];
     double clean;
 };
 
@@ -297,7 +359,7 @@ static void mix(struct work *w, const struct sound *speech, const struct sound *
     *ret_frames = n / HOP * HOP;
 }
 
-static void measure_quality(const struct sound *speech, const struct sound *noise,
+static void measure_quality(const struct sound *speech, const struct sound *noise, size_t noises,
                             struct quality *ret)
 {
     struct work *w = malloc(sizeof(*w));
@@ -309,7 +371,7 @@ static void measure_quality(const struct sound *speech, const struct sound *nois
         mix(w, &speech[s], NULL, 0, &frames);
         for (size_t c = 0; c < CANDIDATES; c++)
             ret[c].clean += judge(&candidates[c], w, frames, NULL) / SPEECHES;
-        for (size_t k = 0; k < NOISES * LEVELS; k++) {
+        for (size_t k = 0; k < noises * LEVELS; k++) {
             mix(w, &speech[s], &noise[k / LEVELS], levels_db[k % LEVELS], &frames);
             double before = si_sdr(w->clean + LEAD, w->mixed + LEAD, frames - LEAD, 1), pause;
             for (size_t c = 0; c < CANDIDATES; c++) {
@@ -319,6 +381,106 @@ static void measure_quality(const struct sound *speech, const struct sound *nois
             }
         }
     }
+    free(w);
+}
+
+/* Ratio of the fourth moment of the power of bins to its second, each bin by its own mean: 6 for
+   noise, more for tones that come and go. */
+static double peakiness(struct vs__rfft *fft, const float *x, size_t frames)
+{
+    static float power[MOST / SHIFT + 1][PICTURE_BINS];
+    double fourth = 0, second = 0;
+    size_t count = spectrogram(fft, x, frames, power);
+
+    for (size_t k = PICTURE_BINS / 80; k < PICTURE_BINS; k++) {
+        double mean = 1e-30, of_2 = 0, of_4 = 0;
+        for (size_t t = 0; t < count; t++)
+            mean += (double)power[t][k] / (double)count;
+        for (size_t t = 0; t < count; t++) {
+            double p = (double)power[t][k] / mean;
+            of_2 += p * p;
+            of_4 += p * p * p * p;
+        }
+        second += of_2 / (double)count / PICTURE_BINS;
+        fourth += of_4 / (double)count / PICTURE_BINS;
+    }
+    return fourth / (second * second);
+}
+
+/* Musical noise: how much peakier noise alone comes out than it went in, natural logarithm of the
+   ratio (after Uemura and others, 2008); from the third second on. */
+static void measure_musical(const struct sound *noise, size_t noises, struct quality *ret)
+{
+    static float in[MOST], out[MOST];
+    const size_t from = 2 * VS_RATE_HZ, n = MOST / HOP * HOP;
+    struct vs__rfft *fft = new_fft();
+
+    for (size_t k = 0; k < noises; k++) {
+        for (size_t i = 0; i < n; i++)
+            in[i] = noise[k].pcm[i % noise[k].frames];
+        double scale = 0.02 / sqrt(power_of(in, n) + 1e-30);
+        for (size_t i = 0; i < n; i++)
+            in[i] *= (float)scale;
+        double before = peakiness(fft, in + from, n - from);
+        for (size_t c = 0; c < CANDIDATES; c++) {
+            run_all(&candidates[c], in, out, n);
+            ret[c].musical[k] = log(peakiness(fft, out + from, n - from) / before);
+        }
+    }
+    vs__rfft_destroy(fft);
+}
+
+/* The average over every recording of noise there is, also those that no suppressor can know from
+   speech. */
+static size_t measure_every(const char *folder, const char *modules, const struct sound *speech,
+                            struct quality *ret)
+{
+    static struct sound noise[MANY];
+    char pattern[1024];
+    glob_t found;
+
+    snprintf(pattern, sizeof(pattern), "%s/noise/dev/*/*.flac", folder);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        die("no recordings of noise");
+    size_t count = VS__MIN(found.gl_pathc, (size_t)MANY);
+    for (size_t k = 0; k < count; k++)
+        noise[k] = load(folder, found.gl_pathv[k] + strlen(folder) + 1, modules);
+    measure_quality(speech, noise, count, ret);
+    for (size_t k = 0; k < count; k++)
+        free(noise[k].pcm);
+    globfree(&found);
+    return count;
+}
+
+/* Spectrograms of one mixture, above each other: in, then each candidate; 0 to 8 kHz, 60 dB from
+   black to white. */
+static void draw_picture(const char *path, const struct sound *speech, const struct sound *noise)
+{
+    static float power[MOST / SHIFT + 1][PICTURE_BINS];
+    struct work *w = malloc(sizeof(*w));
+    struct vs__rfft *fft = new_fft();
+    size_t frames;
+    FILE *f = fopen(path, "wbe");
+
+    if (!w || !f)
+        die(path);
+    mix(w, speech, noise, 5, &frames);
+    size_t width = spectrogram(fft, w->mixed, frames, power);
+    fprintf(f, "P5\n%zu %d\n255\n", width, (int)(CANDIDATES + 1) * PICTURE_BINS / 2);
+    for (size_t c = 0; c <= CANDIDATES; c++) {
+        if (c > 0)
+            run_all(&candidates[c - 1], w->mixed, w->out, frames);
+        spectrogram(fft, c > 0 ? w->out : w->mixed, frames, power);
+        for (size_t k = PICTURE_BINS; k > 0; k -= 2)
+            for (size_t t = 0; t < width; t++) {
+                double pair = (double)(power[t][k - 1] + power[t][k - 2]) / 2;
+                double db = 10 * log10(pair + 1e-12);
+                fputc((int)fmin(fmax((db + 45) / 60 * 255, 0), 255), f);
+            }
+    }
+    if (fclose(f) != 0)
+        die(path);
+    vs__rfft_destroy(fft);
     free(w);
 }
 
@@ -385,7 +547,8 @@ static const char *noise_name(size_t k)
     return k < MADE ? made_noises[k] : noise_files[k - MADE] + strlen("noise/dev/");
 }
 
-static void print_candidate(size_t c, const struct quality *q, const struct cost *t)
+static void print_candidate(size_t c, const struct quality *q, const struct quality *every,
+                            size_t recordings, const struct cost *t)
 {
     printf("  {\"name\": \"%s\", \"clean_db\": %.2f,\n   \"gain_db\": {", candidates[c].name,
            q->clean);
@@ -398,14 +561,24 @@ static void print_candidate(size_t c, const struct quality *q, const struct cost
     printf("},\n   \"pause_db\": {");
     for (size_t k = 0; k < NOISES; k++)
         printf("%s\"%s\": %.2f", k ? ", " : "", noise_name(k), q->pause[k]);
+    printf("},\n   \"musical\": {");
+    for (size_t k = 0; k < NOISES; k++)
+        printf("%s\"%s\": %.3f", k ? ", " : "", noise_name(k), q->musical[k]);
+    printf("},\n   \"every_gain_db\": [");
+    for (size_t l = 0; l < LEVELS; l++) {
+        double sum = 0;
+        for (size_t k = 0; k < recordings; k++)
+            sum += every->gain[k][l] / (double)recordings;
+        printf("%s%.2f", l ? ", " : "", sum);
+    }
     printf(
-        "},\n   \"hop_us\": [%.3f, %.3f, %.3f], \"p99_us\": %.3f, \"ratio\": [%.3f, %.3f, %.3f]}",
+        "],\n   \"hop_us\": [%.3f, %.3f, %.3f], \"p99_us\": %.3f, \"ratio\": [%.3f, %.3f, %.3f]}",
         t->round_us[ROUNDS / 10], t->round_us[ROUNDS / 2], t->round_us[ROUNDS * 9 / 10],
         (double)t->hop_us[ROUNDS * FRAMES * 99 / 100], t->ratio[ROUNDS / 10], t->ratio[ROUNDS / 2],
         t->ratio[ROUNDS * 9 / 10]);
 }
 
-static void print_machine(void)
+static void print_machine(size_t recordings)
 {
     char line[256], model[256] = "unknown";
     FILE *f = fopen("/proc/cpuinfo", "re");
@@ -416,9 +589,10 @@ static void print_machine(void)
     if (f)
         fclose(f);
     printf("{\"cpu\": \"%s\", \"kernels\": \"%s\", \"compiler\": \"%s\", \"rounds\": %d, "
-           "\"hops\": %d,\n \"reference\": \"%s\", \"speeches\": %zu, \"candidates\": [\n",
+           "\"hops\": %d,\n \"reference\": \"%s\", \"speeches\": %zu, \"recordings\": %zu, "
+           "\"candidates\": [\n",
            model, vs_cpu_name(vs_cpu_detect()), __VERSION__, ROUNDS, FRAMES,
-           candidates[CANDIDATES - 1].name, SPEECHES);
+           candidates[CANDIDATES - 1].name, SPEECHES, recordings);
 }
 
 /* Peers that this build lacks are named, so that a missing row is no surprise. */
@@ -427,16 +601,20 @@ static void say_missing(void)
 #ifndef BENCH_SPEEXDSP
     fprintf(stderr, "bench_enhance: speexdsp: skipped, not installed when this was built\n");
 #endif
+#ifndef BENCH_WEBRTC
+    fprintf(stderr, "bench_enhance: webrtc-audio-processing: skipped, not installed when this was "
+                    "built\n");
+#endif
 }
 
 int main(int count, char **arguments)
 {
     static struct sound speech[SPEECHES], noise[NOISES];
-    static struct quality quality[CANDIDATES];
+    static struct quality quality[CANDIDATES], every[CANDIDATES];
     static struct cost cost[CANDIDATES];
 
-    if (count != 3)
-        die("usage: bench_enhance AUDIO-DATA-FOLDER MODULE-FOLDER");
+    if (count != 4)
+        die("usage: bench_enhance AUDIO-DATA-FOLDER MODULE-FOLDER PICTURE");
     for (size_t s = 0; s < SPEECHES; s++)
         speech[s] = load(arguments[1], speech_files[s], arguments[2]);
     for (size_t k = 0; k < NOISES; k++)
@@ -444,11 +622,14 @@ int main(int count, char **arguments)
                             : load(arguments[1], noise_files[k - MADE], arguments[2]);
     say_missing();
     (void)vs__fp_fast();
-    measure_quality(speech, noise, quality);
+    measure_quality(speech, noise, NOISES, quality);
+    measure_musical(noise, NOISES, quality);
+    size_t recordings = measure_every(arguments[1], arguments[2], speech, every);
+    draw_picture(arguments[3], &speech[1], &noise[1]);
     measure_cost(&speech[0], &noise[0], cost);
-    print_machine();
+    print_machine(recordings);
     for (size_t c = 0; c < CANDIDATES; c++) {
-        print_candidate(c, &quality[c], &cost[c]);
+        print_candidate(c, &quality[c], &every[c], recordings, &cost[c]);
         printf(c + 1 < CANDIDATES ? ",\n" : "\n ]}\n");
     }
     for (size_t i = 0; i < SPEECHES + NOISES; i++)

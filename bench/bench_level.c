@@ -12,7 +12,7 @@
 #include <voicestand/voicestand.h>
 
 #include "base/base.h"
-#include "bench_level.h"
+#include "peer_webrtc.h"
 #include "dsp/level.h"
 
 #ifdef BENCH_SPEEXDSP

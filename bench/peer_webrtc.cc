@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The gain control of webrtc-audio-processing, nothing else of it. */
+/* The gain control of webrtc-audio-processing, or its noise suppression, nothing else of it. */
 #include <webrtc/modules/audio_processing/include/audio_processing.h>
 #include <webrtc/modules/interface/module_common_types.h>
 
-#include "bench_level.h"
+#include "peer_webrtc.h"
 
 void *bench_webrtc_open(void)
 {
@@ -13,6 +13,17 @@ void *bench_webrtc_open(void)
     if (!gain || gain->set_mode(webrtc::GainControl::kAdaptiveDigital) != 0 ||
         gain->set_target_level_dbfs(18) != 0 || gain->set_compression_gain_db(30) != 0 ||
         gain->enable_limiter(true) != 0 || gain->Enable(true) != 0)
+        return nullptr;
+    return apm;
+}
+
+void *bench_webrtc_open_suppression(void)
+{
+    webrtc::AudioProcessing *apm = webrtc::AudioProcessing::Create();
+    webrtc::NoiseSuppression *noise = apm ? apm->noise_suppression() : nullptr;
+
+    if (!noise || noise->set_level(webrtc::NoiseSuppression::kHigh) != 0 ||
+        noise->Enable(true) != 0)
         return nullptr;
     return apm;
 }
