@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The frame of the suppressor: windows, transform, slots of the minimum, overlap. The analysis
-   window is long before and short behind (32 ms for resolution, its last 10 ms falling), the
-   synthesis window covers its last 20 ms so that both together are a Hann window: hops add up to
-   the input exactly, one hop late. */
+/* The frame of the suppressor: windows, transform, overlap. The analysis window is long before and
+   short behind (32 ms for resolution, its last 10 ms falling), the synthesis window covers its last
+   20 ms so that both together are a Hann window: hops add up to the input exactly, one hop late. */
 #include "dsp/denoise.h"
 
 #include <errno.h>
@@ -16,12 +15,6 @@
 #define WINDOW 512
 #define BINS   VS__SUPPRESS_BINS
 #define PADDED VS__SUPPRESS_PADDED
-/* The minimum is that of SLOTS slots of SLOT_HOPS and the current one: 2.4 to 2.7 s. */
-#define SLOTS     8
-#define SLOT_HOPS 30
-/* The first hops are taken for noise; the window is full from the fourth on. */
-#define FIRST_HOPS 12
-#define FULL_HOPS  4
 
 _Static_assert(VS__DENOISE_DELAY == HOP, "the synthesis window is two hops long");
 _Static_assert(BINS == WINDOW / 2 + 1, "the bins are those of the transform");
@@ -30,15 +23,13 @@ _Static_assert(BINS == WINDOW / 2 + 1, "the bins are those of the transform");
 struct past {
     float audio[WINDOW];
     float tail[HOP];
-    struct vs__suppress bins;
-    float slots[SLOTS][PADDED];
-    uint32_t first, in_slot, slot;
+    struct vs__suppress known;
 };
 
 struct vs__denoise {
     struct vs__dsp dsp;
     struct vs__rfft *fft;
-    void (*suppress)(struct vs__suppress *s, const float *power, float *gain);
+    vs__suppress_fn *suppress;
     struct past past;
     float analysis[WINDOW];
     float synthesis[2 * HOP];
@@ -64,36 +55,6 @@ static void set_windows(struct vs__denoise *d)
     }
 }
 
-/* While the first hops come: their mean is the noise and the minimum. */
-static void begin_noise(struct past *p, const float *power)
-{
-    struct vs__suppress *b = &p->bins;
-    float weight = p->first < FULL_HOPS ? 1.0f : 1.0f / (float)(p->first - FULL_HOPS + 2);
-
-    for (size_t k = 0; k < PADDED; k++) {
-        float n = b->noise[k] + weight * (power[k] + 1e-12f - b->noise[k]);
-        b->noise[k] = b->smooth[k] = b->low[k] = b->lowest[k] = n;
-    }
-    for (size_t s = 0; s < SLOTS; s++)
-        memcpy(p->slots[s], b->noise, sizeof(b->noise));
-    p->first++;
-}
-
-/* A slot is over: the oldest is forgotten. */
-static void turn_slot(struct past *p)
-{
-    struct vs__suppress *b = &p->bins;
-
-    p->in_slot = 0;
-    memcpy(p->slots[p->slot], b->low, sizeof(b->low));
-    p->slot = (p->slot + 1) % SLOTS;
-    memcpy(b->lowest, p->slots[0], sizeof(b->lowest));
-    for (size_t s = 1; s < SLOTS; s++)
-        for (size_t k = 0; k < PADDED; k++)
-            b->lowest[k] = p->slots[s][k] < b->lowest[k] ? p->slots[s][k] : b->lowest[k];
-    memcpy(b->low, b->smooth, sizeof(b->low));
-}
-
 void vs__denoise_hop(struct vs__denoise *d, const float *in, float *out)
 {
     struct past *p = &d->past;
@@ -103,11 +64,7 @@ void vs__denoise_hop(struct vs__denoise *d, const float *in, float *out)
     d->dsp.multiply(d->frame, p->audio, d->analysis, WINDOW);
     vs__rfft_forward(d->fft, d->frame, d->spectrum);
     d->dsp.power(d->power, d->spectrum, BINS);
-    if (p->first < FIRST_HOPS)
-        begin_noise(p, d->power);
-    d->suppress(&p->bins, d->power, d->gain);
-    if (++p->in_slot == SLOT_HOPS)
-        turn_slot(p);
+    d->suppress(&p->known, d->power, d->gain);
     for (size_t k = 0; k < BINS; k++) {
         d->spectrum[2 * k] *= d->gain[k];
         d->spectrum[2 * k + 1] *= d->gain[k];

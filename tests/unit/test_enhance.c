@@ -116,6 +116,44 @@ static void a_rise_of_the_noise_is_followed(void **state)
     make_sounds(NULL);
 }
 
+/* Anything that is finite comes out finite, and a burst of it is forgotten. */
+static void nothing_breaks_it(void **state)
+{
+    struct vs__denoise *d = new_denoise(vs_cpu_detect());
+    static const float scales[] = {0, 1e-40f, 1e-20f, 1, 1000, 1e6f};
+
+    (void)state;
+    for (size_t i = 0; i < FRAMES; i++)
+        out[i] = scales[i / HOP / 7 % VS__COUNT(scales)] * draw();
+    run(d, out, again);
+    for (size_t i = 0; i < FRAMES; i++)
+        assert_true(isfinite(again[i]) && fabsf(again[i]) <= 2e6f);
+    run(d, noise, again);
+    run(d, noise, again);
+    assert_true(power_db(again, FRAMES / 2, FRAMES) < power_db(noise, FRAMES / 2, FRAMES) - 12);
+    vs__denoise_destroy(d);
+}
+
+/* Noise alone comes out as noise: no channel of a hop stands out for long or alone. */
+static void noise_does_not_sing(void **state)
+{
+    static struct vs__suppress s;
+    float power[VS__SUPPRESS_PADDED], gain[VS__SUPPRESS_PADDED];
+    size_t open = 0, all = 0;
+
+    (void)state;
+    memset(&s, 0, sizeof(s));
+    for (size_t t = 0; t < 1000; t++) {
+        for (size_t k = 0; k < VS__SUPPRESS_PADDED; k++)
+            power[k] = -logf(fabsf(draw()) + 1e-9f);
+        vs__suppress_c(&s, power, gain);
+        for (size_t k = 0; t >= 100 && k < VS__SUPPRESS_BINS; k++, all++)
+            open += gain[k] > 0.25f; /* 12 dB over the least */
+    }
+    print_message("%zu of %zu open\n", open, all);
+    assert_true(open < all / 1000);
+}
+
 static void reset_silence_and_levels_of_kernels(void **state)
 {
     struct vs__denoise *d = new_denoise(vs_cpu_detect());
@@ -392,6 +430,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(noise_is_lowered_and_speech_kept),
         cmocka_unit_test(a_rise_of_the_noise_is_followed),
+        cmocka_unit_test(nothing_breaks_it),
+        cmocka_unit_test(noise_does_not_sing),
         cmocka_unit_test(reset_silence_and_levels_of_kernels),
         cmocka_unit_test(speech_comes_to_the_target),
         cmocka_unit_test(pauses_are_not_pumped_up),
