@@ -234,12 +234,12 @@ static void tell_hop(struct vs__chain *c, uint64_t hop, uint64_t start, uint64_t
 {
     const struct vs__block *b = find_block(c, hop * VS_HOP_FRAMES);
     const float *pcm = b->pcm + (hop * VS_HOP_FRAMES - b->position);
-    float peak = c->dsp.peak(pcm, VS_HOP_FRAMES);
+    float peak, energy = c->dsp.measure(pcm, VS_HOP_FRAMES, &peak);
     struct vs__chain_hop h = {
         .start_frame = to_source(c, start),
         .end_frame = to_source(c, end),
         .probability = probability,
-        .level_db = to_db((double)c->dsp.energy(pcm, VS_HOP_FRAMES) / VS_HOP_FRAMES),
+        .level_db = to_db((double)energy / VS_HOP_FRAMES),
         .peak_db = to_db((double)peak * (double)peak),
     };
 
