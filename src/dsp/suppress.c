@@ -7,7 +7,8 @@
    last seconds, so that long vowels do not become noise and a rise is followed.
    Gain: a function of the log-spectral ratios to that noise, of the channel and its surroundings in
    time and frequency, fitted to mixtures of speech and noise (training/fit_gains.py): a weighted sum
-   of rectified sums, then the logistic curve. Bands of the whole hop shift it. */
+   of rectified sums, then the logistic curve. Bands of the whole hop shift it. Gains that stand alone
+   are closed, which is what keeps noise from singing. */
 #include "dsp/suppress.h"
 
 #include <string.h>
@@ -39,6 +40,8 @@
 #define SILENCE     1e-7f      /* added to every power: below what 16 bits can say */
 #define LEAST_RATIO 1e-3f
 #define MOST_RATIO  16384.0f /* more says nothing more: 42 dB */
+#define LONE_CLOSED 0.08f    /* mean gain around: nobody speaks there; somebody does */
+#define LONE_OPEN   0.16f
 #define LOG2_E      1.44269504f
 
 #ifdef __FP_FAST_FMAF
@@ -291,6 +294,25 @@ static void weigh_ratios(const struct vs__suppress *s, float *restrict ret)
     }
 }
 
+/* A gain that stands alone, where all around is closed, is a peak of noise and would sing: it is drawn
+   to the least as far as the mean of 27 channels is there. */
+static void close_lone(float *restrict gain)
+{
+    float rows[4][MARGIN + CHANNELS + MARGIN];
+    float *own = rows[0] + MARGIN, *by_3 = rows[1] + MARGIN, *by_9 = rows[2] + MARGIN;
+    float *by_27 = rows[3] + MARGIN;
+
+    memcpy(own, gain, CHANNELS * sizeof(float));
+    widen(by_3, own, 1);
+    widen(by_9, by_3, 3);
+    widen(by_27, by_9, 9);
+    for (int k = 0; k < CHANNELS; k++) {
+        float open = (by_27[k] - LONE_CLOSED) * (1 / (LONE_OPEN - LONE_CLOSED));
+        open = lower(higher(open, 0), 1);
+        gain[k] = GAIN_FLOOR + open * (own[k] - GAIN_FLOOR);
+    }
+}
+
 void NAMED(VS__LEVEL)(struct vs__suppress *s, const float *power, float *gain)
 {
     float sum[CHANNELS];
@@ -299,6 +321,7 @@ void NAMED(VS__LEVEL)(struct vs__suppress *s, const float *power, float *gain)
     weigh_ratios(s, sum);
     for (int k = 0; k < CHANNELS; k++)
         sum[k] = higher(1.0f / (1.0f + exp2_near(-LOG2_E * sum[k])), GAIN_FLOOR);
+    close_lone(sum);
     memcpy(gain, sum, VS__SUPPRESS_SINGLE * sizeof(float));
     for (int k = VS__SUPPRESS_SINGLE, b = k; k < CHANNELS; k++, b += 2)
         gain[b] = gain[b + 1] = sum[k];

@@ -134,24 +134,21 @@ static void nothing_breaks_it(void **state)
     vs__denoise_destroy(d);
 }
 
-/* Noise alone comes out as noise: no channel of a hop stands out for long or alone. */
+/* Noise alone comes out as noise: hardly a bin of a hop stands 2 dB over the least. */
 static void noise_does_not_sing(void **state)
 {
-    static struct vs__suppress s;
-    float power[VS__SUPPRESS_PADDED], gain[VS__SUPPRESS_PADDED];
+    struct vs__denoise *d = new_denoise(vs_cpu_detect());
     size_t open = 0, all = 0;
 
     (void)state;
-    memset(&s, 0, sizeof(s));
-    for (size_t t = 0; t < 1000; t++) {
-        for (size_t k = 0; k < VS__SUPPRESS_PADDED; k++)
-            power[k] = -logf(fabsf(draw()) + 1e-9f);
-        vs__suppress_c(&s, power, gain);
-        for (size_t k = 0; t >= 100 && k < VS__SUPPRESS_BINS; k++, all++)
-            open += gain[k] > 0.25f; /* 12 dB over the least */
+    for (size_t i = 0; i < FRAMES; i += HOP) {
+        vs__denoise_hop(d, noise + i, out);
+        for (float hz = 100; i >= VS_RATE_HZ && hz < 7900; hz += 125, all++)
+            open += vs__denoise_share(d, hz, hz) > 0.08f;
     }
-    print_message("%zu of %zu open\n", open, all);
-    assert_true(open < all / 1000);
+    assert_true(all > 40000);
+    assert_true(open < 20);
+    vs__denoise_destroy(d);
 }
 
 static void reset_silence_and_levels_of_kernels(void **state)

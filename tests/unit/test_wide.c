@@ -167,7 +167,7 @@ static void any_split_gives_the_same(void **state)
 }
 
 /* The same but for the limiter, which sees ahead here, and for rounding: the ways to 16 kHz round
-   differently, and the gain rule follows that within 100 dB below full scale. */
+   differently, and the gain rule follows that, 90 dB below full scale. */
 static void at_16_khz_it_is_the_audio_of_other_events(void **state)
 {
     static const int parts[] = {VS_ENHANCE_DENOISE, VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL};
@@ -187,7 +187,7 @@ static void at_16_khz_it_is_the_audio_of_other_events(void **state)
         assert_int_equal(wide->frames, all->frames);
         assert_int_equal(all->channels, 1);
         for (size_t i = 0; i < all->frames; i++)
-            assert_true(fabsf(wide->audio[i] - all->audio[i]) < (k ? 1e-3f : 1e-5f));
+            assert_true(fabsf(wide->audio[i] - all->audio[i]) < (k ? 1e-3f : 3e-5f));
         free_heard(wide);
         free_heard(all);
     }
