@@ -6,7 +6,7 @@
 #include "vad/features.h"
 
 VS_API int count_features(void);
-VS_API int dump_features(const float *pcm, size_t hops, float *ret);
+VS_API int dump_features(const float *pcm, size_t hops, uint8_t *ret);
 
 int count_features(void)
 {
@@ -14,7 +14,7 @@ int count_features(void)
 }
 
 /** 16 kHz mono in; high-passed as the pipeline does, then hop by hop. @return 0 or -errno */
-int dump_features(const float *pcm, size_t hops, float *ret)
+int dump_features(const float *pcm, size_t hops, uint8_t *ret)
 {
     struct vs__vad_features *f = calloc(1, sizeof(*f));
     struct vs__highpass highpass;
@@ -23,8 +23,8 @@ int dump_features(const float *pcm, size_t hops, float *ret)
 
     if (f == NULL)
         return -1;
-    status = vs__vad_features_init(f, 0);
-    vs__highpass_init(&highpass, VS_RATE_HZ, 80.0);
+    status = vs__vad_features_init(f);
+    vs__highpass_init(&highpass, &f->dsp, VS_RATE_HZ, 80.0);
     for (size_t i = 0; status == 0 && i < hops; i++) {
         memcpy(block, pcm + i * VS_HOP_FRAMES, sizeof(block));
         vs__highpass_process(&highpass, block, VS_HOP_FRAMES);

@@ -8,12 +8,12 @@ DATA_DIR is the audio data beside the checkout (../shared/data): train splits of
 noise are mixed; the ratios of each hop come from the suppressor's own C code; the rule is fitted so
 that speech comes out with the least squared error, each mixture counted by the inverse of the error
 left in it (the mean of decibels, not of errors). Recordings held out of the fit say how it went on
-standard output. Needs numpy, ffmpeg and cc. The seed is fixed. See training/README.md.
+standard output. Needs numpy, scipy, soundfile and cc. The seed is fixed. See training/README.md.
 """
-import argparse, csv, ctypes, os, subprocess, tempfile
+import argparse, ctypes, os, subprocess, tempfile
 import numpy as np
 
-from train_native import HOP, RATE, ROOT, allowed, load_audio
+from data import HOP, RATE, ROOT, cached, manifest
 
 WINDOW, BINS, PADDED, CHANNELS, SINGLE = 512, 257, 272, 160, 64
 RATIOS, BANDS, HIDDEN, SHAPES = 12, 32, 16, 16
@@ -43,10 +43,14 @@ def floor_db(x):
     return 10 * np.log10(power.mean() / np.percentile(power, 5))
 
 
+def load_audio(data, cache, rows):
+    """-> [(row, float32 audio)]"""
+    return [(r, cached(os.path.join(data, r['file']), cache).astype('f4') / 32768) for r in rows]
+
+
 def load(data, cache):
     """-> speech by speaker, noise by kind; each in two parts: fitted, held out."""
-    with open(os.path.join(data, 'manifest.csv'), newline='') as f:
-        rows = [r for r in csv.DictReader(f) if allowed(r)]
+    rows = manifest(data, 'train')
     speech, noise = {}, {}
     for row, x in load_audio(data, cache, [r for r in rows if float(r['duration_s']) >= 2.5 and
                                            r['file'].startswith('speech-clean/train/')]):

@@ -1,23 +1,54 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write the network of the native detector as ONNX: training/write_onnx.py MODEL.h OUT.onnx [OUT.h]
+"""Write the network of the native detector as ONNX:
 
-One input, `features` [1, 160], and one output, `sum` [1, 1]: what native.c computes between its
-features and its probability. Shapes are fixed, as an NPU needs them. OUT.h is the same as an array
-of bytes. Needs nothing but Python; the build of the openvino module runs it."""
+    training/write_onnx.py MODEL.h NATIVE.bin OUT.onnx [OUT.h]
+
+Inputs are `features` [1, 80], 0..127, and `state` [1, 1664]; outputs `sum` [1, 1], the log odds of
+speech, and `stateN`, which is the next `state`: what native.c computes between its features and its
+probability, in the same units and with the same steps, in floating point. Shapes are fixed, as an
+NPU needs them. OUT.h is the same as an array of bytes. Needs nothing but Python; the build of the
+openvino module runs it."""
 import re
 import struct
 import sys
 
 
-def tables(path):
-    """{name: [numbers]} of the arrays and numbers in model.h, and its sizes."""
+INPUTS, CHANNELS, HIDDEN, PAD = 80, 48, 64, 32
+REACHES = (1, 2, 4, 8)
+STATE_STEPS, STATE_ZERO, LEAST_TAKE = 63, 64, 0.001
+
+
+def numbers(path):
+    """{name: [numbers]} of the arrays in model.h"""
     text = open(path, encoding="utf-8").read()
-    out = {name: int(value) for name, value in re.findall(r"#define (MODEL_\w+)\s+(\d+)", text)}
-    for name, body in re.findall(r"static const float (\w+)\[\d+\] = \{(.*?)\}", text, re.S):
-        out[name] = [float(x) for x in re.findall(r"-?\d[\d.e+-]*", body)]
-    for name, value in re.findall(r"static const float (\w+) = (-?[\d.e+-]+)f?;", text):
-        out[name] = [float(value)]
+    return {name: [float(x) for x in re.findall(r"-?\d[\d.e+-]*", body)]
+            for name, body in re.findall(r"static const float model_(\w+)\[\d+\] = \{(.*?)\}",
+                                         text, re.S)}
+
+
+def tables(model, weights):
+    """{name: [numbers]}: matrices row by row, as floating point, and biases"""
+    with open(weights, "rb") as f:
+        data = f.read()
+    t, at = numbers(model), 0
+    out = {"out": t["out"][:-1], "out_bias": t["out"][-1:]}
+    for name, rows, columns in ([("conv0", CHANNELS, 3 * INPUTS)]
+                                + [(f"conv{i}", CHANNELS, 3 * CHANNELS)
+                                   for i in range(1, len(REACHES) + 1)]
+                                + [("gru_in", 3 * HIDDEN, CHANNELS),
+                                   ("gru_state", 3 * HIDDEN, HIDDEN)]):
+        width = -(-columns // PAD) * PAD
+        scale, bias = t[name + "_scale"], t[name + "_bias"]
+        out[name], out[name + "_bias"] = [], bias
+        for r in range(rows):
+            row = struct.unpack_from(f"{columns}b", data, at)
+            at += width
+            if name == "gru_state":  # its input is stored in steps around 64
+                bias[r] += STATE_ZERO * sum(row) * scale[r]
+            out[name] += [w * scale[r] for w in row]
+    if at != len(data):
+        sys.exit(f"write_onnx: {weights} is of another network")
     return out
 
 
@@ -39,18 +70,16 @@ def varint(value):
     return out + bytes([value])
 
 
-FLOAT = 1  # TensorProto.DataType
+FLOAT, INT64 = 1, 7  # TensorProto.DataType
+
+
+def raw_tensor(name, kind, raw, *shape):
+    dims = b"".join(number(1, size) for size in shape)
+    return bytes_of(5, dims + number(2, kind) + bytes_of(8, name) + bytes_of(9, raw))
 
 
 def tensor(name, values, *shape):
-    count = 1
-    for size in shape:
-        count *= size
-    if count != len(values):
-        sys.exit(f"write_onnx: {name} has {len(values)} numbers, not {shape}")
-    dims = b"".join(number(1, size) for size in shape)
-    raw = struct.pack(f"<{count}f", *values)
-    return bytes_of(5, dims + number(2, FLOAT) + bytes_of(8, name) + bytes_of(9, raw))
+    return raw_tensor(name, FLOAT, struct.pack(f"<{len(values)}f", *values), *shape)
 
 
 def port(field, name, *shape):
@@ -59,40 +88,93 @@ def port(field, name, *shape):
     return bytes_of(field, bytes_of(1, name) + bytes_of(2, kind))
 
 
-def node(kind, inputs, output, *attributes):
-    body = b"".join(bytes_of(1, i) for i in inputs) + bytes_of(2, output) + bytes_of(4, kind)
+def node(kind, inputs, outputs, *attributes):
+    outputs = [outputs] if isinstance(outputs, str) else outputs
+    body = b"".join(bytes_of(1, i) for i in inputs) + b"".join(bytes_of(2, o) for o in outputs)
+    body += bytes_of(4, kind)
     for name, value in attributes:  # whole numbers: AttributeProto.INT = 2
         body += bytes_of(5, bytes_of(1, name) + number(3, value) + number(20, 2))
     return bytes_of(1, body)
 
 
-def layer(inputs, weights, bias, output):
-    return node("Gemm", [inputs, weights, bias], output, ("transB", 1))
+class Graph:
+    """Nodes and constants in the order they are asked for."""
+
+    def __init__(self):
+        self.nodes, self.constants = b"", b""
+
+    def add(self, kind, inputs, outputs, *attributes):
+        self.nodes += node(kind, inputs, outputs, *attributes)
+        return outputs
+
+    def weigh(self, name, table, inputs, outputs):
+        """-> what a matrix and its bias make of `inputs`"""
+        rows = len(table[name + "_bias"])
+        self.constants += tensor(name, table[name], rows, len(table[name]) // rows)
+        self.constants += tensor(name + "_bias", table[name + "_bias"], rows)
+        return self.add("Gemm", [inputs, name, name + "_bias"], outputs, ("transB", 1))
+
+    def cut(self, inputs, sizes):
+        """-> names of the parts of `inputs`"""
+        self.constants += raw_tensor(inputs + "_sizes", INT64, struct.pack(f"<{len(sizes)}q", *sizes),
+                                     len(sizes))
+        parts = [f"{inputs}_{i}" for i in range(len(sizes))]
+        return self.add("Split", [inputs, inputs + "_sizes"], parts, ("axis", 1))
+
+    def join(self, inputs, outputs):
+        return self.add("Concat", inputs, outputs, ("axis", 1))
 
 
 def network(t):
-    inputs, one, two = t["MODEL_INPUTS"], t["MODEL_HIDDEN1"], t["MODEL_HIDDEN2"]
-    graph = (layer("features", "hidden1", "bias1", "a") + node("Relu", ["a"], "b")
-             + layer("b", "hidden2", "bias2", "c") + node("Relu", ["c"], "d")
-             + layer("d", "output", "bias3", "sum") + bytes_of(2, "native")
-             + tensor("hidden1", t["model_hidden1"], one, inputs)
-             + tensor("bias1", t["model_bias1"], one)
-             + tensor("hidden2", t["model_hidden2"], two, one)
-             + tensor("bias2", t["model_bias2"], two)
-             + tensor("output", t["model_output"], 1, two) + tensor("bias3", t["model_bias3"], 1)
-             + port(11, "features", 1, inputs) + port(12, "sum", 1, 1))
+    g = Graph()
+    g.constants += tensor("least", [0.0]) + tensor("most", [127.0])
+    g.constants += tensor("state_steps", [float(STATE_STEPS)])
+    g.constants += tensor("least_take", [LEAST_TAKE])
+    past = g.cut("state", [2 * INPUTS] + [2 * d * CHANNELS for d in REACHES] + [HIDDEN])
+    after = [g.cut(past[0], [INPUTS, INPUTS])[1], "features"]
+    g.weigh("conv0", t, g.join([past[0], "features"], "row0"), "sum0")
+    g.add("Clip", ["sum0", "least", "most"], "clipped0")
+    now = g.add("Round", ["clipped0"], "now0")
+    for i, reach in enumerate(REACHES, 1):
+        between = [(reach - 1) * CHANNELS] if reach > 1 else []
+        rows = g.cut(past[i], [CHANNELS] + between + [CHANNELS] + between)
+        g.join([rows[0], rows[1 + len(between)], now], f"row{i}")
+        g.weigh(f"conv{i}", t, f"row{i}", f"sum{i}")
+        g.add("Relu", [f"sum{i}"], f"found{i}")
+        g.add("Add", [now, f"found{i}"], f"all{i}")
+        after += rows[1:] + [now]
+        g.add("Clip", [f"all{i}", "least", "most"], f"clipped{i}")
+        now = g.add("Round", [f"clipped{i}"], f"now{i}")
+    hidden = past[-1]
+    a = g.cut(g.weigh("gru_in", t, now, "a"), [HIDDEN] * 3)
+    g.add("Round", [g.add("Mul", [hidden, "state_steps"], "scaled")], "rounded")
+    b = g.cut(g.weigh("gru_state", t, "rounded", "b"), [HIDDEN] * 3)
+    g.add("Add", [a[0], b[0]], "take_sum")
+    g.add("Add", [a[1], b[1]], "keep_sum")
+    g.add("Mul", [g.add("Sigmoid", ["keep_sum"], "keep"), b[2]], "kept")
+    g.add("Tanh", [g.add("Add", [a[2], "kept"], "candidate_sum")], "candidate")
+    g.add("Sub", ["candidate", hidden], "change")
+    g.add("Max", [g.add("Sigmoid", ["take_sum"], "take"), "least_take"], "at_least")
+    g.add("Mul", ["at_least", "change"], "taken")
+    g.add("Add", [hidden, "taken"], "hidden")
+    g.weigh("out", t, g.join([now, "hidden"], "answer"), "sum")
+    g.join(after + ["hidden"], "stateN")
+    size = 2 * INPUTS + 2 * sum(REACHES) * CHANNELS + HIDDEN
+    graph = (g.nodes + bytes_of(2, "native") + g.constants
+             + port(11, "features", 1, INPUTS) + port(11, "state", 1, size)
+             + port(12, "sum", 1, 1) + port(12, "stateN", 1, size))
     opset = bytes_of(8, bytes_of(1, "") + number(2, 13))
     return number(1, 8) + bytes_of(2, "VoiceStand") + bytes_of(7, graph) + opset
 
 
 def main():
-    if len(sys.argv) not in (3, 4):
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
-    data = network(tables(sys.argv[1]))
-    with open(sys.argv[2], "wb") as f:
+    data = network(tables(sys.argv[1], sys.argv[2]))
+    with open(sys.argv[3], "wb") as f:
         f.write(data)
-    if len(sys.argv) == 4:
-        with open(sys.argv[3], "w", encoding="utf-8") as f:
+    if len(sys.argv) == 5:
+        with open(sys.argv[4], "w", encoding="utf-8") as f:
             f.write("static const unsigned char native_onnx[] = {\n")
             for at in range(0, len(data), 16):
                 f.write(",".join(str(b) for b in data[at:at + 16]) + ",\n")

@@ -93,13 +93,10 @@ static size_t round_up(size_t count, size_t step)
     return (count + step - 1) / step * step;
 }
 
-int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret)
+static int create(const struct vs__rfft_level *level, size_t n, struct vs__rfft **ret)
 {
-    struct vs__rfft plan = {.n = n, .half = n / 2};
+    struct vs__rfft plan = {.n = n, .half = n / 2, .level = level};
 
-    if (n < 32 || n > 4096 || n % 8)
-        return -EINVAL;
-    plan.level = choose_level(dsp->flags, plan.half);
     size_t width = plan.level->width, left = plan.half / width;
     if (!set_radices(&plan, left))
         return -EINVAL;
@@ -121,6 +118,21 @@ int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret)
     set_factors(f);
     *ret = f;
     return 0;
+}
+
+static bool has_size(size_t n)
+{
+    return n >= 32 && n <= 4096 && n % 8 == 0;
+}
+
+int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret)
+{
+    return has_size(n) ? create(choose_level(dsp->flags, n / 2), n, ret) : -EINVAL;
+}
+
+int vs__rfft_create_same(size_t n, struct vs__rfft **ret)
+{
+    return has_size(n) && n % 32 == 0 ? create(&vs__rfft_same, n, ret) : -EINVAL;
 }
 
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out)

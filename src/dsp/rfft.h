@@ -34,6 +34,7 @@ struct vs__rfft {
 };
 
 extern const struct vs__rfft_level vs__rfft_c;
+extern const struct vs__rfft_level vs__rfft_same; /**< the same numbers on every machine */
 #ifdef VS__HAVE_AVX2
 extern const struct vs__rfft_level vs__rfft_avx2;
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Vectors of VS__WIDTH floats, so that one source serves every level: 16 with AVX-512, 8 with AVX2
-   and FMA, 4 with NEON, 1 in plain C. Sums, differences and products are the operators; loads and
+   and FMA, 4 with NEON
+   or as the compiler can, 1 in plain C. Sums, differences and products are the operators; loads and
    stores need no alignment. */
 #ifndef VS_SRC_DSP_VEC_H
 #define VS_SRC_DSP_VEC_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define WIDTH  ((size_t)VS__WIDTH)
 #define INLINE static inline __attribute__((always_inline))
@@ -241,6 +243,107 @@ INLINE void transpose(vec *x)
         x[i] = _mm256_permute2f128_ps(a, b, 0x20);
         x[i + 4] = _mm256_permute2f128_ps(a, b, 0x31);
     }
+}
+
+#elif VS__WIDTH == 4 && defined(VS__SAME)
+
+/* Of the compiler's own vectors, for whatever has four lanes, or none. Without fused products, so
+   that the numbers are the same everywhere. */
+typedef float vec __attribute__((vector_size(16)));
+
+INLINE vec load(const float *x)
+{
+    vec v;
+    memcpy(&v, x, sizeof(v));
+    return v;
+}
+
+INLINE void store(float *x, vec v)
+{
+    memcpy(x, &v, sizeof(v));
+}
+
+INLINE vec splat(float x)
+{
+    return (vec){x, x, x, x};
+}
+
+INLINE vec add_product(vec c, vec a, vec b)
+{
+    return c + a * b;
+}
+
+INLINE vec sub_product(vec c, vec a, vec b)
+{
+    return c - a * b;
+}
+
+INLINE vec product_less(vec c, vec a, vec b)
+{
+    return a * b - c;
+}
+
+INLINE float lane0(vec v)
+{
+    return v[0];
+}
+
+INLINE vec mirror(vec v)
+{
+    return __builtin_shufflevector(v, v, 0, 3, 2, 1);
+}
+
+INLINE vec blend_first(vec v, vec first)
+{
+    return __builtin_shufflevector(v, first, 4, 1, 2, 3);
+}
+
+INLINE void store_first_pair(float *x, vec even, vec odd)
+{
+    x[0] = even[0];
+    x[1] = odd[0];
+}
+
+INLINE vec reverse(vec v)
+{
+    return __builtin_shufflevector(v, v, 3, 2, 1, 0);
+}
+
+INLINE void load_pairs(const float *x, vec *ret_even, vec *ret_odd)
+{
+    vec low = load(x), high = load(x + 4);
+    *ret_even = __builtin_shufflevector(low, high, 0, 2, 4, 6);
+    *ret_odd = __builtin_shufflevector(low, high, 1, 3, 5, 7);
+}
+
+INLINE void store_pairs(float *x, vec even, vec odd)
+{
+    store(x, __builtin_shufflevector(even, odd, 0, 4, 1, 5));
+    store(x + 4, __builtin_shufflevector(even, odd, 2, 6, 3, 7));
+}
+
+INLINE void load_pairs_reversed(const float *x, vec *ret_even, vec *ret_odd)
+{
+    vec low = load(x), high = load(x + 4);
+    *ret_even = __builtin_shufflevector(low, high, 6, 4, 2, 0);
+    *ret_odd = __builtin_shufflevector(low, high, 7, 5, 3, 1);
+}
+
+INLINE void store_pairs_reversed(float *x, vec even, vec odd)
+{
+    store_pairs(x, reverse(even), reverse(odd));
+}
+
+INLINE void transpose(vec *x)
+{
+    vec a = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5);
+    vec b = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+    vec c = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    vec d = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    x[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
 #elif VS__WIDTH == 4

@@ -109,16 +109,14 @@ static int run(struct openvino_state *s)
 static int infer_native(void *state, const float *block, float *ret)
 {
     struct openvino_state *s = state;
+    bool heard = vs__native_hear(&s->native, block);
     int rc;
 
-    if (!vs__native_hear(&s->native, block)) {
-        *ret = 0.0f;
-        return 0;
-    }
-    memcpy(s->heard->data, s->native.input, sizeof(s->native.input));
+    for (size_t i = 0; i < VS__VAD_FEATURES; i++)
+        s->heard->data[i] = s->native.input[i];
     rc = run(s);
     if (rc == 0)
-        *ret = vs__native_tell(&s->native, s->answer->data[0]);
+        *ret = heard ? vs__native_tell(s->answer->data[0]) : 0.0f;
     return rc;
 }
 
@@ -157,8 +155,12 @@ static void openvino_reset(void *state)
 {
     struct openvino_state *s = state;
 
-    clear_ports(s);
-    vs__vad_features_reset(&s->native.features);
+    if (is_native(s)) {
+        vs__native_reset(&s->native);
+        vs__native_past_floats(&s->native.past, s->state[0]->data);
+    } else {
+        clear_ports(s);
+    }
 }
 
 /* opening ----------------------------------------------------------------------------------- */
@@ -202,7 +204,7 @@ static int recognise(struct openvino_state *s, const struct vs_log *log, const c
 {
     bool sorted = sort_ports(s);
 
-    if (sorted && is_native(s) && s->states == 0) {
+    if (sorted && is_native(s) && s->states == 1 && s->state[0]->count == VS__NATIVE_STATE) {
         ret->block_frames = VS_HOP_FRAMES;
         ret->latency_frames = VS_HOP_FRAMES; /* as that of native */
         ret->kin = VS__NATIVE_KIN;
@@ -256,15 +258,18 @@ static int openvino_restore(void *state, const void *memory)
 {
     struct openvino_state *s = state;
 
-    memcpy(&s->native.features.past, memory, sizeof(s->native.features.past));
+    vs__native_restore(&s->native, memory);
+    vs__native_past_floats(&s->native.past, s->state[0]->data);
     return 0;
 }
 
 static void openvino_save(const void *state, void *memory)
 {
     const struct openvino_state *s = state;
+    struct vs__native_memory *m = memory;
 
-    memcpy(memory, &s->native.features.past, sizeof(s->native.features.past));
+    m->features = s->native.features.past;
+    vs__native_past_bytes(s->state[0]->data, &m->network);
 }
 
 static const struct vs_vad_ops OPENVINO = {
@@ -277,7 +282,7 @@ static const struct vs_vad_ops OPENVINO = {
     .reset = openvino_reset,
     .close = openvino_close,
     .list = vs__ov_list,
-    .memory_size = sizeof(struct vs__vad_past),
+    .memory_size = sizeof(struct vs__native_memory),
     .save = openvino_save,
     .restore = openvino_restore,
 };

@@ -1,72 +1,95 @@
 /* SPDX-License-Identifier: MIT */
-/* Band levels over tracked floors, spectral shape, voicing and modulation of a hop. */
+/* Band levels under the slow peak and over their floors. */
+#include "vad/features.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/base.h"
-#include "vad/features.h"
 
-#define BAND_LOW_HZ  80.0
+#define BAND_LOW_HZ  60.0
 #define BAND_HIGH_HZ 7600.0
-#define LEVEL_EPS    1e-10f /* -100 dB: added to each band */
-#define SILENT_POWER 1e-9f  /* mean square of what counts as digital silence, -90 dB */
-#define SLOT_HOPS    25u
-#define LAG_MIN      40u  /* 400 Hz */
-#define LAG_MAX      228u /* 70 Hz */
-#define VOICE_BINS   129u /* up to 4 kHz */
+#define LEVEL_EPS    1e-12f /* added to each band, so that there is a logarithm */
+#define SILENT_POWER 3e-10f /* of all bands; a mean square of -100 dB: digital silence */
+/* Both trackers move by a share of the way a hop: towards what is beyond them fast, else slowly, so
+   that they hold over the length of turns (15 s and 5 s). */
+#define PEAK_RISE  0.1f
+#define PEAK_FALL  (1.0f / 1500.0f)
+#define FLOOR_FALL 0.1f
+#define FLOOR_RISE (1.0f / 500.0f)
+/* Steps of a number: 12 nepers (52 dB) under the peak to 2 over it; 10 over the floor. */
+#define PEAK_RANGE 12.0f
+#define PEAK_STEP  9.0f
+#define FLOOR_STEP 12.7f
+#define STEPS_MOST 127.0f
+#define LN_2       0.69314718f
 
-static const double pi = 3.14159265358979323846;
+/* arithmetic ---------------------------------------------------------------------------------- */
 
-/* set up ------------------------------------------------------------------------------------ */
+/* log2 within 2e-6 for positive normal x, by the same operations everywhere. */
+static inline float log2_of(float x)
+{
+    int32_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    int32_t exponent = (bits - 0x3f3504f3) >> 23;
+    bits -= exponent * (1 << 23);
+    float m;
+    memcpy(&m, &bits, sizeof(m));
+    float z = (m - 1.0f) / (m + 1.0f), q = z * z;
+    return (float)exponent +
+           z * (2.88539008f + q * (0.96179669f + q * (0.57707801f + q * 0.41219858f)));
+}
+
+/* To the nearest of 0..127, halves to even. */
+static uint8_t to_steps(float x)
+{
+    x = x > 0.0f ? x : 0.0f;
+    x = x < STEPS_MOST ? x : STEPS_MOST;
+    return (uint8_t)(int32_t)((x + 0x1.8p23f) - 0x1.8p23f);
+}
+
+/* set up -------------------------------------------------------------------------------------- */
 
 static double hz_to_mel(double hz)
 {
     return 2595.0 * log10(1.0 + hz / 700.0);
 }
 
-/** Triangular bands, equally wide in mel, whose feet are their neighbours' tips. */
+/* Triangular bands, equally wide in mel, whose feet are their neighbours' tips. */
 static void set_bands(struct vs__vad_features *f)
 {
     double low = hz_to_mel(BAND_LOW_HZ);
     double step = (hz_to_mel(BAND_HIGH_HZ) - low) / (VS__VAD_BANDS + 1);
 
+    size_t band = 0;
     for (size_t k = 0; k < VS__VAD_BINS; k++) {
-        double x = (hz_to_mel((double)k * VS_RATE_HZ / VS__VAD_FFT) - low) / step;
+        double x = (hz_to_mel((double)k * VS_RATE_HZ / VS__VAD_WINDOW) - low) / step;
 
-        if (x < 0.0 || x >= VS__VAD_BANDS + 1)
-            continue;
-        f->band[k] = (uint8_t)(1 + (int)x);
         f->weight[k] = (float)(x - floor(x));
+        while (band < VS__COUNT(f->first) && x >= (double)band)
+            f->first[band++] = (uint16_t)k;
     }
 }
 
-/** Hann window, scaled so that a full-scale sine has a power of about 1 in its band. */
+/* Hann, scaled so that a full-scale sine has a power of about 1 in its bin. */
 static void set_window(struct vs__vad_features *f)
 {
-    double zero = 0.0;
+    const double pi = 3.14159265358979323846;
 
     for (size_t i = 0; i < VS__VAD_WINDOW; i++) {
         double w = 0.5 - 0.5 * cos(2.0 * pi * ((double)i + 0.5) / VS__VAD_WINDOW);
 
         f->window[i] = (float)(w * 4.0 / VS__VAD_WINDOW);
     }
-    for (size_t lag = 0; lag < VS__COUNT(f->window_lag); lag++) {
-        double sum = 0.0;
-
-        for (size_t i = 0; i + lag < VS__VAD_WINDOW; i++)
-            sum += (double)f->window[i] * (double)f->window[i + lag];
-        if (lag == 0)
-            zero = sum;
-        f->window_lag[lag] = (float)(sum / zero);
-    }
 }
 
-int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu)
+int vs__vad_features_init(struct vs__vad_features *f)
 {
-    vs__dsp_init(&f->dsp, cpu);
+    vs__dsp_init(&f->dsp, 0);
     set_bands(f);
     set_window(f);
-    return vs__rfft_create(&f->dsp, VS__VAD_FFT, &f->fft);
+    return vs__rfft_create_same(VS__VAD_WINDOW, &f->fft);
 }
 
 void vs__vad_features_reset(struct vs__vad_features *f)
@@ -80,186 +103,68 @@ void vs__vad_features_fini(struct vs__vad_features *f)
     f->fft = NULL;
 }
 
-/* one hop ----------------------------------------------------------------------------------- */
+/* a hop --------------------------------------------------------------------------------------- */
 
-static float clamp(float x, float low, float high)
+/* Level of each band. @return whether there is anything to hear */
+static bool measure_bands(struct vs__vad_features *f, float level[VS__VAD_BANDS])
 {
-    return x > low ? VS__MIN(x, high) : low; /* a NaN becomes `low` */
-}
+    float rising[VS__VAD_BANDS + 1], falling[VS__VAD_BANDS + 1], all = 0.0f;
 
-static void transform(struct vs__vad_features *f)
-{
-    f->dsp.multiply(f->in, f->past.audio, f->window, VS__VAD_WINDOW);
-    memset(f->in + VS__VAD_WINDOW, 0, (VS__VAD_FFT - VS__VAD_WINDOW) * sizeof(f->in[0]));
-    vs__rfft_forward(f->fft, f->in, f->spectrum);
+    for (size_t i = 0; i < VS__VAD_WINDOW; i++)
+        f->frame[i] = f->past.audio[i] * f->window[i];
+    vs__rfft_forward(f->fft, f->frame, f->spectrum);
     f->dsp.power(f->power, f->spectrum, VS__VAD_BINS);
-}
+    for (size_t k = 0; k < VS__VAD_BINS; k++)
+        f->upper[k] = f->power[k] * f->weight[k];
+    for (size_t b = 0; b <= VS__VAD_BANDS; b++) {
+        float upper = 0.0f, total = 0.0f;
 
-/** Level of each band; @return that of all together. */
-static float measure_bands(const struct vs__vad_features *f, float level[VS__VAD_BANDS])
-{
-    float sum[VS__VAD_BANDS + 2] = {0};
-    float total = 0.0f;
-
-    for (size_t k = 0; k < VS__VAD_BINS; k++) {
-        uint8_t band = f->band[k];
-
-        if (band == 0)
-            continue;
-        sum[band] += f->weight[k] * f->power[k];
-        sum[band - 1] += (1.0f - f->weight[k]) * f->power[k];
-    }
-    for (size_t b = 0; b < VS__VAD_BANDS; b++) {
-        level[b] = clamp(log10f(sum[b + 1] + LEVEL_EPS), -10.0f, 6.0f);
-        total += sum[b + 1];
-    }
-    return clamp(log10f(total + LEVEL_EPS), -10.0f, 6.0f);
-}
-
-/** The lowest smoothed levels of the last two seconds. */
-static void track_floors(struct vs__vad_past *p, const float level[VS__VAD_BANDS])
-{
-    if (p->hops == SLOT_HOPS) {
-        p->slot = (p->slot + 1) % VS__VAD_SLOTS;
-        p->hops = 0;
-    }
-    for (size_t b = 0; b < VS__VAD_BANDS; b++) {
-        float lowest;
-
-        p->smooth[b] = p->started ? p->smooth[b] + 0.3f * (level[b] - p->smooth[b]) : level[b];
-        if (!p->started)
-            for (size_t i = 0; i < VS__VAD_SLOTS; i++)
-                p->lowest[i][b] = level[b];
-        if (p->hops == 0 || p->smooth[b] < p->lowest[p->slot][b])
-            p->lowest[p->slot][b] = p->smooth[b];
-        lowest = p->lowest[0][b];
-        for (size_t i = 1; i < VS__VAD_SLOTS; i++)
-            lowest = VS__MIN(lowest, p->lowest[i][b]);
-        p->floor[b] = lowest;
-    }
-    p->hops++;
-}
-
-/** Voicing: the highest peak of the autocorrelation of the spectrum's square root below 4 kHz,
-    which whitens, over that of the window. @return 0..1, and log2 of the period in frames */
-static float measure_voicing(struct vs__vad_features *f, float *ret_lag)
-{
-    float best = 0.0f, scale;
-    size_t best_lag = LAG_MIN;
-
-    memset(f->in, 0, sizeof(f->in));
-    for (size_t k = 3; k < VOICE_BINS; k++)
-        f->in[k] = f->in[VS__VAD_FFT - k] = sqrtf(f->power[k]);
-    vs__rfft_forward(f->fft, f->in, f->spectrum);
-    scale = f->spectrum[0] > 0.0f ? 1.0f / f->spectrum[0] : 0.0f;
-    for (size_t lag = LAG_MIN; lag <= LAG_MAX; lag++) {
-        float r = f->spectrum[2 * lag] * scale / f->window_lag[lag];
-
-        if (r > best && f->spectrum[2 * lag] >= f->spectrum[2 * lag - 2] &&
-            f->spectrum[2 * lag] >= f->spectrum[2 * lag + 2]) {
-            best = r;
-            best_lag = lag;
+        for (size_t k = f->first[b]; k < f->first[b + 1]; k++) {
+            upper += f->upper[k];
+            total += f->power[k];
         }
+        rising[b] = upper;
+        falling[b] = total - upper;
+        all += total;
     }
-    *ret_lag = log2f((float)best_lag);
-    return clamp(best, 0.0f, 2.0f);
+    for (size_t b = 0; b < VS__VAD_BANDS; b++)
+        level[b] = LN_2 * log2_of(rising[b] + falling[b + 1] + LEVEL_EPS);
+    return all >= SILENT_POWER;
 }
 
-/** 0 = all power in one bin, towards 1 = white, from 300 to 4000 Hz. */
-static float measure_entropy(const struct vs__vad_features *f)
+static void track(struct vs__vad_past *p, const float level[VS__VAD_BANDS])
 {
-    float sum = 1e-20f, entropy = 0.0f;
+    float loudest = level[0];
 
-    for (size_t k = 10; k < VOICE_BINS; k++)
-        sum += f->power[k];
-    for (size_t k = 10; k < VOICE_BINS; k++) {
-        float share = f->power[k] / sum;
-
-        if (share > 1e-6f)
-            entropy -= share * log2f(share);
+    for (size_t b = 1; b < VS__VAD_BANDS; b++)
+        loudest = VS__MAX(loudest, level[b]);
+    if (!p->started) {
+        p->peak = loudest;
+        memcpy(p->floor, level, sizeof(p->floor));
+        p->started = 1;
     }
-    return entropy / 6.9f;
+    p->peak += (loudest > p->peak ? PEAK_RISE : PEAK_FALL) * (loudest - p->peak);
+    for (size_t b = 0; b < VS__VAD_BANDS; b++)
+        p->floor[b] +=
+            (level[b] < p->floor[b] ? FLOOR_FALL : FLOOR_RISE) * (level[b] - p->floor[b]);
 }
 
-/** How much the level swings at the rate of syllables. */
-static float track_modulation(struct vs__vad_past *p, float total)
-{
-    float swing;
-
-    if (!p->started)
-        p->fast = p->slow = p->peak = p->recent = total;
-    p->fast += 0.25f * (total - p->fast);
-    p->slow += 0.03f * (total - p->slow);
-    swing = p->fast - p->slow;
-    p->modulation += 0.02f * (swing * swing - p->modulation);
-    p->peak = VS__MAX(p->peak - 0.003f, p->fast);
-    p->recent = VS__MAX(p->recent - 0.01f, total);
-    p->drop = p->recent - total;
-    return sqrtf(p->modulation);
-}
-
-static void fill_scalars(struct vs__vad_features *f, const float level[VS__VAD_BANDS], float total,
-                         float *ret)
-{
-    struct vs__vad_past *p = &f->past;
-    float flux = 0.0f, floor = 0.0f, lag = 0.0f;
-
-    for (size_t b = 0; b < VS__VAD_BANDS; b++) {
-        flux += p->started ? fabsf(level[b] - p->before[b]) : 0.0f;
-        floor += exp10f(p->floor[b]);
-    }
-    floor = log10f(floor + LEVEL_EPS);
-    ret[0] = clamp(total - floor, 0.0f, 5.0f);
-    ret[1] = track_modulation(p, total);
-    ret[2] = clamp(p->fast - p->peak, -5.0f, 0.0f);
-    ret[3] = 2.0f * measure_voicing(f, &lag);
-    ret[4] = lag - 6.5f;
-    ret[5] = VS__MIN(fabsf(lag - p->lag), 2.0f);
-    ret[6] = 4.0f * measure_entropy(f) - 2.0f;
-    ret[7] = clamp(flux / VS__VAD_BANDS * 2.0f, 0.0f, 5.0f);
-    p->lag = lag;
-    p->range = p->recent - floor;
-}
-
-static void fill_now(struct vs__vad_features *f, float now[VS__VAD_NOW])
+int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_t *ret)
 {
     struct vs__vad_past *p = &f->past;
     float level[VS__VAD_BANDS];
-    float total, mean = 0.0f;
-
-    transform(f);
-    total = measure_bands(f, level);
-    track_floors(p, level);
-    for (size_t b = 0; b < VS__VAD_BANDS; b++)
-        mean += level[b] / VS__VAD_BANDS;
-    for (size_t b = 0; b < VS__VAD_BANDS; b++) {
-        now[b] = clamp(level[b] - p->floor[b], 0.0f, 5.0f);
-        now[VS__VAD_BANDS + b] = clamp(level[b] - mean, -4.0f, 4.0f);
-    }
-    fill_scalars(f, level, total, now + 2 * VS__VAD_BANDS);
-    memcpy(p->before, level, sizeof(level));
-}
-
-int vs__vad_features_push(struct vs__vad_features *f, const float *block, float *ret)
-{
-    static const float rate[VS__VAD_MEANS] = {0.25f, 0.07f, 0.018f};
-    struct vs__vad_past *p = &f->past;
-    float now[VS__VAD_NOW] = {0};
-    bool heard;
 
     memmove(p->audio, p->audio + VS_HOP_FRAMES,
             (VS__VAD_WINDOW - VS_HOP_FRAMES) * sizeof(p->audio[0]));
     for (size_t i = 0; i < VS_HOP_FRAMES; i++) /* what is not finite or absurd cannot get in */
         p->audio[VS__VAD_WINDOW - VS_HOP_FRAMES + i] = fabsf(block[i]) <= 1e3f ? block[i] : 0.0f;
-    heard = f->dsp.energy(p->audio, VS__VAD_WINDOW) > SILENT_POWER * VS__VAD_WINDOW;
-    if (heard)
-        fill_now(f, now);
-    for (size_t m = 0; m < VS__VAD_MEANS; m++)
-        for (size_t i = 0; i < VS__VAD_NOW; i++)
-            p->means[m][i] += rate[m] * (now[i] - p->means[m][i]);
-    if (heard)
-        p->started = 1;
-    memcpy(ret, now, sizeof(now));
-    memcpy(ret + VS__VAD_NOW, p->means, sizeof(p->means));
-    return heard;
+    memset(ret, 0, VS__VAD_FEATURES);
+    if (!measure_bands(f, level))
+        return 0; /* the trackers wait: nothing was heard */
+    track(p, level);
+    for (size_t b = 0; b < VS__VAD_BANDS; b++) {
+        ret[b] = to_steps((level[b] - p->peak + PEAK_RANGE) * PEAK_STEP);
+        ret[VS__VAD_BANDS + b] = to_steps((level[b] - p->floor[b]) * FLOOR_STEP);
+    }
+    return 1;
 }

@@ -1,31 +1,181 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own detector: level-free numbers of a 30 ms window (features.h) and a small network over
-   them, whose coefficients training/ makes. */
+/* Our own detector: level-free bands of a 32 ms window (features.h) and a network of causal
+   convolutions and a recurrent unit over them, with weights and inputs of 8 bits, which training/
+   makes.
+
+   Sums are of whole numbers and exact on every level of kernels; what is not whole is computed by
+   plain C in one order. So the same audio gives the same probabilities, bit by bit, on every level
+   and every machine. */
 #include "vad/native.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "vad/model.h"
 #include "vad/vad.h"
 
-/* In a very clean recording (the recent peak CLEAN_BEL over the floors) decays stay measurable long
-   after they can be heard as speech: there each bel that the level lies more than FADE_BEL below the
-   recent peak takes FADE from the network's sum. In other recordings that would only cost speech. */
-#define CLEAN_BEL 5.5f
-#define FADE_BEL  3.2f
-#define FADE      8.0f
+#include "vad/native_bin.h" /* of native.bin, by the build */
 
-_Static_assert(MODEL_INPUTS == VS__VAD_FEATURES, "the coefficients belong to other features");
+enum {
+    FEATURES = VS__VAD_FEATURES,
+    CHANNELS = VS__NATIVE_CHANNELS,
+    HIDDEN = VS__NATIVE_HIDDEN,
+    TAPS = 3,
+    WIDTH0 = 256, /* of the rows in native.bin: whole vectors, padded with zeros */
+    WIDTH = 160,
+    WIDTH_GRU = 64,
+    HIDDEN_ZERO = 64, /* what stands for 0 in the recurrent state as a matrix meets it */
+    HIDDEN_STEPS = 63,
+    BYTES = VS__NATIVE_STATE - HIDDEN, /* of the past that are bytes */
+};
+
+/** native.bin as its writer, training/export.py, lays it out. */
+struct weights {
+    int8_t first[CHANNELS][WIDTH0];
+    int8_t block[VS__NATIVE_BLOCKS][CHANNELS][WIDTH];
+    int8_t in[3 * HIDDEN][WIDTH_GRU];
+    int8_t state[3 * HIDDEN][WIDTH_GRU];
+};
+
+/* A hop replaces at least that of the state, so that nothing is remembered for longer than some tens
+   of seconds, and nothing can drift. */
+#define LEAST_TAKE 0.001f
+
+_Static_assert(sizeof(native_bin) == sizeof(struct weights), "native.bin is of another network");
+_Static_assert(TAPS *FEATURES <= WIDTH0 && TAPS * CHANNELS <= WIDTH && HIDDEN <= WIDTH_GRU, "");
+_Static_assert(sizeof(model_conv0_bias) == CHANNELS * sizeof(float), "other channels");
+_Static_assert(sizeof(model_gru_in_bias) == 3 * HIDDEN * sizeof(float), "another recurrent unit");
+
+static const struct block {
+    const float *scale, *bias;
+    uint32_t reach; /* hops between its taps */
+} blocks[VS__NATIVE_BLOCKS] = {
+    {model_conv1_scale, model_conv1_bias, 1},
+    {model_conv2_scale, model_conv2_bias, 2},
+    {model_conv3_scale, model_conv3_bias, 4},
+    {model_conv4_scale, model_conv4_bias, 8},
+};
+
+/* Bytes, so of any type that has no more alignment and no other values. */
+static const struct weights *weights(void)
+{
+    return (const struct weights *)(const void *)native_bin;
+}
+
+/* the network ------------------------------------------------------------------------------- */
+
+/* To the nearest of 0..127, halves to even, as the training does. */
+static uint8_t to_steps(float x)
+{
+    x = x > 0.0f ? x : 0.0f;
+    x = x < 127.0f ? x : 127.0f;
+    return (uint8_t)(int32_t)((x + 0x1.8p23f) - 0x1.8p23f);
+}
+
+static void run_first(struct vs__native *n, uint8_t now[CHANNELS])
+{
+    uint8_t row[WIDTH0] = {0};
+    int32_t sum[CHANNELS];
+
+    memcpy(row, n->past.heard, 2 * FEATURES);
+    memcpy(row + 2 * FEATURES, n->input, FEATURES);
+    memcpy(n->past.heard, row + FEATURES, 2 * FEATURES);
+    n->dsp.rows_s8(sum, weights()->first[0], WIDTH0, row, WIDTH0, CHANNELS);
+    for (size_t c = 0; c < CHANNELS; c++)
+        now[c] = to_steps((float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c]);
+}
+
+/* `now` goes into the past and what the block finds is added to it. */
+static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
+                      uint8_t now[CHANNELS])
+{
+    const struct block *b = &blocks[i];
+    uint8_t row[WIDTH] = {0};
+    int32_t sum[CHANNELS];
+
+    memcpy(row, past[0], CHANNELS);
+    memcpy(row + CHANNELS, past[b->reach], CHANNELS);
+    memcpy(row + 2 * CHANNELS, now, CHANNELS);
+    memmove(past[0], past[1], (2 * b->reach - 1) * CHANNELS);
+    memcpy(past[2 * b->reach - 1], now, CHANNELS);
+    n->dsp.rows_s8(sum, weights()->block[i][0], WIDTH, row, WIDTH, CHANNELS);
+    for (size_t c = 0; c < CHANNELS; c++) {
+        float found = (float)sum[c] * b->scale[c] + b->bias[c];
+
+        now[c] = to_steps((float)now[c] + (found > 0.0f ? found : 0.0f));
+    }
+}
+
+/* Gated recurrent unit: what is new and how much of it is taken are decided by what the blocks
+   found and by the state. */
+static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
+{
+    uint8_t in[WIDTH_GRU] = {0}, state[WIDTH_GRU];
+    int32_t from_in[3 * HIDDEN], from_state[3 * HIDDEN];
+    float a[3 * HIDDEN], b[3 * HIDDEN];
+    float *h = n->past.hidden;
+
+    memcpy(in, now, CHANNELS);
+    for (size_t i = 0; i < HIDDEN; i++)
+        state[i] = to_steps(h[i] * HIDDEN_STEPS + HIDDEN_ZERO);
+    n->dsp.rows_s8(from_in, weights()->in[0], WIDTH_GRU, in, WIDTH_GRU, 3 * HIDDEN);
+    n->dsp.rows_s8(from_state, weights()->state[0], WIDTH_GRU, state, WIDTH_GRU, 3 * HIDDEN);
+    for (size_t i = 0; i < 3 * HIDDEN; i++) {
+        a[i] = (float)from_in[i] * model_gru_in_scale[i] + model_gru_in_bias[i];
+        b[i] = (float)from_state[i] * model_gru_state_scale[i] + model_gru_state_bias[i];
+    }
+    for (size_t i = 0; i < HIDDEN; i++) {
+        float take = vs__vad_logistic(a[i] + b[i]);
+        float keep = vs__vad_logistic(a[HIDDEN + i] + b[HIDDEN + i]);
+        float x = a[2 * HIDDEN + i] + keep * b[2 * HIDDEN + i];
+        float candidate = 2.0f * vs__vad_logistic(2.0f * x) - 1.0f; /* tanh */
+
+        h[i] += (take > LEAST_TAKE ? take : LEAST_TAKE) * (candidate - h[i]);
+    }
+}
+
+float vs__native_run(struct vs__native *n)
+{
+    uint8_t now[CHANNELS];
+    uint8_t(*past)[CHANNELS] = n->past.found;
+    float sum = model_out[CHANNELS + HIDDEN];
+
+    run_first(n, now);
+    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++) {
+        run_block(n, i, past, now);
+        past += 2 * blocks[i].reach;
+    }
+    run_recurrent(n, now);
+    for (size_t c = 0; c < CHANNELS; c++)
+        sum += model_out[c] * (float)now[c];
+    for (size_t i = 0; i < HIDDEN; i++)
+        sum += model_out[CHANNELS + i] * n->past.hidden[i];
+    return sum;
+}
+
+/* its parts ---------------------------------------------------------------------------------- */
+
+/* As if silence had gone before for as long as the convolutions look back. */
+void vs__native_reset(struct vs__native *n)
+{
+    vs__vad_features_reset(&n->features);
+    memset(&n->past, 0, sizeof(n->past));
+    memset(n->input, 0, sizeof(n->input));
+    for (size_t i = 0; i < VS__NATIVE_ROWS + 2; i++)
+        vs__native_run(n);
+    memset(n->past.hidden, 0, sizeof(n->past.hidden));
+}
 
 int vs__native_init(struct vs__native *n, unsigned cpu, const struct vs_log *log)
 {
-    int status = vs__vad_features_init(&n->features, cpu);
+    int status = vs__vad_features_init(&n->features);
 
     if (status < 0)
         vs__log(log, VS_LOG_ERROR, "vad",
                 "no memory for the native detector; close other programs");
+    vs__dsp_init(&n->dsp, cpu);
+    if (status == 0)
+        vs__native_reset(n);
     return status;
 }
 
@@ -34,17 +184,51 @@ bool vs__native_hear(struct vs__native *n, const float *block)
     return vs__vad_features_push(&n->features, block, n->input);
 }
 
-float vs__native_tell(const struct vs__native *n, float sum)
+float vs__native_tell(float sum)
 {
-    if (n->features.past.range > CLEAN_BEL)
-        sum -= FADE * VS__MAX(n->features.past.drop - FADE_BEL, 0.0f);
-    return 1.0f / (1.0f + expf(-sum));
+    return vs__vad_logistic(sum);
+}
+
+void vs__native_save(const struct vs__native *n, struct vs__native_memory *ret)
+{
+    ret->features = n->features.past;
+    ret->network = n->past;
+}
+
+void vs__native_restore(struct vs__native *n, const struct vs__native_memory *memory)
+{
+    n->features.past = memory->features;
+    n->past = memory->network;
+}
+
+void vs__native_past_floats(const struct vs__native_past *past, float *ret)
+{
+    const uint8_t *heard = (const uint8_t *)past->heard, *found = (const uint8_t *)past->found;
+
+    for (size_t i = 0; i < sizeof(past->heard); i++)
+        ret[i] = heard[i];
+    for (size_t i = 0; i < sizeof(past->found); i++)
+        ret[sizeof(past->heard) + i] = found[i];
+    memcpy(ret + BYTES, past->hidden, sizeof(past->hidden));
+}
+
+void vs__native_past_bytes(const float *floats, struct vs__native_past *ret)
+{
+    uint8_t *heard = (uint8_t *)ret->heard, *found = (uint8_t *)ret->found;
+
+    for (size_t i = 0; i < sizeof(ret->heard); i++)
+        heard[i] = to_steps(floats[i]);
+    for (size_t i = 0; i < sizeof(ret->found); i++)
+        found[i] = to_steps(floats[sizeof(ret->heard) + i]);
+    memcpy(ret->hidden, floats + BYTES, sizeof(ret->hidden));
 }
 
 void vs__native_fini(struct vs__native *n)
 {
     vs__vad_features_fini(&n->features);
 }
+
+/* the detector ------------------------------------------------------------------------------- */
 
 static int native_open(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret)
 {
@@ -53,44 +237,25 @@ static int native_open(void *state, const struct vs_vad_params *params, struct v
     if (status < 0)
         return status;
     ret->block_frames = VS_HOP_FRAMES;
-    ret->latency_frames = VS_HOP_FRAMES; /* the window's centre is that of the hop before */
+    ret->latency_frames = VS_HOP_FRAMES; /* a hop is judged when the next one is in */
     ret->device = "cpu";
     ret->kin = VS__NATIVE_KIN;
     return 0;
 }
 
-/** One layer with rectified outputs. */
-static void apply_layer(const struct vs__dsp *dsp, const float *weights, const float *bias,
-                        const float *in, size_t inputs, float *out, size_t outputs)
-{
-    for (size_t i = 0; i < outputs; i++) {
-        float sum = dsp->dot(weights + i * inputs, in, inputs) + bias[i];
-
-        out[i] = VS__MAX(sum, 0.0f);
-    }
-}
-
 static int native_infer(void *state, const float *block, float *ret)
 {
-    struct vs__native *s = state;
-    const struct vs__dsp *dsp = &s->features.dsp;
-    float hidden1[MODEL_HIDDEN1], hidden2[MODEL_HIDDEN2];
+    struct vs__native *n = state;
+    bool heard = vs__native_hear(n, block);
+    float sum = vs__native_run(n);
 
-    if (!vs__native_hear(s, block)) {
-        *ret = 0.0f;
-        return 0;
-    }
-    apply_layer(dsp, model_hidden1, model_bias1, s->input, MODEL_INPUTS, hidden1, MODEL_HIDDEN1);
-    apply_layer(dsp, model_hidden2, model_bias2, hidden1, MODEL_HIDDEN1, hidden2, MODEL_HIDDEN2);
-    *ret = vs__native_tell(s, dsp->dot(model_output, hidden2, MODEL_HIDDEN2) + model_bias3);
+    *ret = heard ? vs__native_tell(sum) : 0.0f;
     return 0;
 }
 
 static void native_reset(void *state)
 {
-    struct vs__native *s = state;
-
-    vs__vad_features_reset(&s->features);
+    vs__native_reset(state);
 }
 
 static void native_close(void *state)
@@ -100,29 +265,25 @@ static void native_close(void *state)
 
 static void native_save(const void *state, void *memory)
 {
-    const struct vs__native *s = state;
-
-    memcpy(memory, &s->features.past, sizeof(s->features.past));
+    vs__native_save(state, memory);
 }
 
 static int native_restore(void *state, const void *memory)
 {
-    struct vs__native *s = state;
-
-    memcpy(&s->features.past, memory, sizeof(s->features.past));
+    vs__native_restore(state, memory);
     return 0;
 }
 
 const struct vs_vad_ops vs__vad_native = {
     .abi = VS_BACKEND_ABI,
     .name = "native",
-    .description = "band levels, shape, voicing and modulation, weighed by a small network",
+    .description = "a small recurrent network over level-free bands",
     .state_size = sizeof(struct vs__native),
     .open = native_open,
     .infer = native_infer,
     .reset = native_reset,
     .close = native_close,
-    .memory_size = sizeof(struct vs__vad_past),
+    .memory_size = sizeof(struct vs__native_memory),
     .save = native_save,
     .restore = native_restore,
 };

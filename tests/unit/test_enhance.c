@@ -151,32 +151,6 @@ static void noise_does_not_sing(void **state)
     vs__denoise_destroy(d);
 }
 
-/* What suppress.h promises of levels. */
-static void levels_give_the_same_gains(void **state)
-{
-    static struct vs__suppress plain, fast;
-    float power[VS__SUPPRESS_PADDED] = {0}, want[VS__SUPPRESS_PADDED], got[VS__SUPPRESS_PADDED];
-    vs__suppress_fn *level = NULL;
-
-    (void)state;
-#ifdef VS__HAVE_AVX2
-    level = vs_cpu_detect() & VS_CPU_AVX2 ? vs__suppress_avx2 : NULL;
-#endif
-#ifdef VS__HAVE_NEON
-    level = vs__suppress_neon;
-#endif
-    if (!level)
-        skip(); /* this processor, or this build, has plain C alone */
-    for (size_t t = 0; t < 2000; t++) {
-        for (size_t k = 0; k < VS__SUPPRESS_BINS; k++) /* now and then a hop or a bin is louder */
-            power[k] = -logf(fabsf(draw()) + 1e-9f) * (t % 40 < 8 && k % 7 < 3 ? 200 : 1);
-        vs__suppress_c(&plain, power, want);
-        level(&fast, power, got);
-        for (size_t k = 0; k < VS__SUPPRESS_BINS; k++)
-            assert_true(fabsf(want[k] - got[k]) < 1e-3f);
-    }
-}
-
 static void reset_silence_and_levels_of_kernels(void **state)
 {
     struct vs__denoise *d = new_denoise(vs_cpu_detect());
@@ -455,7 +429,6 @@ int main(void)
         cmocka_unit_test(a_rise_of_the_noise_is_followed),
         cmocka_unit_test(nothing_breaks_it),
         cmocka_unit_test(noise_does_not_sing),
-        cmocka_unit_test(levels_give_the_same_gains),
         cmocka_unit_test(reset_silence_and_levels_of_kernels),
         cmocka_unit_test(speech_comes_to_the_target),
         cmocka_unit_test(pauses_are_not_pumped_up),

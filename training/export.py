@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write trained weights for src/vad: export.py WEIGHTS.npz [FOLDER]
+
+FOLDER [src/vad] gets native.bin, the 8-bit weights row by row, each row padded with zeros to whole
+vectors, and model.h, the scales and biases of the rows."""
+import os
+import sys
+
+import numpy as np
+
+import network
+from data import ROOT
+
+PAD = 32
+
+
+def matrices(p):
+    """-> [(name, rows of int8, scale of each row)] in the order of native.bin"""
+    out = []
+    for name in ['conv%d' % i for i in range(len(network.DILATIONS) + 1)] + ['gru_in', 'gru_state']:
+        w = np.asarray(p[name])
+        scale = np.abs(w).max(axis=1, keepdims=True) / np.float32(127) + np.float32(1e-12)
+        out.append((name, np.round(w / scale).astype(np.int8), scale[:, 0]))
+    return out
+
+
+def floats(p, rows):
+    """Scale and bias of each row, such that sum * scale + bias is in the unit that native.c goes on
+    with: steps of an output for convolutions, plain numbers for the rest. Inputs that are stored
+    with 64 for zero are set right by the bias."""
+    out = []
+    for name, w, scale in rows:
+        offset = -64 * w.astype(np.int64).sum(axis=1)
+        if name == 'conv0':
+            bias = offset * scale + p['bias0'] / network.STEP
+        elif name.startswith('conv'):
+            bias = p['bias' + name[4:]] / network.STEP
+        elif name == 'gru_in':
+            scale = scale * network.STEP
+            bias = p['gru_bias'][:3 * network.HIDDEN]
+        else:
+            scale = scale / network.STATE_STEPS
+            bias = offset * scale
+            bias[2 * network.HIDDEN:] += p['gru_bias'][3 * network.HIDDEN:]
+        out += [(name + '_scale', scale), (name + '_bias', bias)]
+    answer = np.asarray(p['out'], np.float64).copy()
+    answer[:network.CHANNELS] *= network.STEP
+    return out + [('out', np.append(answer, p['out_bias']))]
+
+
+def number(x):
+    text = '%.8g' % np.float32(x)
+    return text + ('f' if '.' in text or 'e' in text else '.0f')
+
+
+def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    folder = sys.argv[2] if len(sys.argv) == 3 else os.path.join(ROOT, 'src', 'vad')
+    p = {k: v for k, v in np.load(sys.argv[1]).items()}
+    rows = matrices(p)
+    with open(os.path.join(folder, 'native.bin'), 'wb') as f:
+        for _, w, _ in rows:
+            f.write(np.pad(w, ((0, 0), (0, -w.shape[1] % PAD))).tobytes())
+    with open(os.path.join(folder, 'model.h'), 'w') as f:
+        f.write('/* SPDX-License-Identifier: MIT */\n'
+                '/* Scales and biases of the native detector, whose weights are native.bin. Written by\n'
+                '   training/export.py; sources and licences in training/README.md. */\n'
+                '#ifndef VS_SRC_VAD_MODEL_H\n#define VS_SRC_VAD_MODEL_H\n\n/* clang-format off */\n')
+        for name, a in floats(p, rows):
+            f.write('static const float model_%s[%d] = {\n' % (name, len(a)))
+            line = '   '
+            for x in a:
+                word = ' ' + number(x) + ','
+                if len(line) + len(word) > 99:
+                    f.write(line + '\n')
+                    line = '   '
+                line += word
+            f.write(line + '\n};\n')
+        f.write('/* clang-format on */\n\n#endif\n')
+
+
+if __name__ == '__main__':
+    main()

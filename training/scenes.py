@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: MIT
+"""Scenes to train the native detector on: speech, noise and rooms mixed, a label for each hop, and
+the detector's own numbers of them, computed by its own C code."""
+import ctypes
+import multiprocessing
+import os
+import subprocess
+
+import numpy as np
+
+from data import HOP, RATE, ROOT
+
+SCENE_S = 24
+KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
+         'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
+         'impact': .02, 'babble': .06}
+
+
+# labels -------------------------------------------------------------------------------------
+
+def hop_db(audio):
+    frames = audio[:len(audio) // HOP * HOP].reshape(-1, HOP)
+    frames = frames - .9 * np.concatenate([np.zeros((len(frames), 1), np.float32),
+                                           frames[:, :-1]], 1)
+    return 10 * np.log10((frames ** 2).mean(axis=1) + 1e-11)
+
+
+def runs_of(mask):
+    """-> [(first, end)] of the true runs."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return list(zip(edges[::2], edges[1::2]))
+
+
+def soften(teacher, db):
+    """The teacher knows what is speech, the level where it begins and ends: its edges move back
+    while sound goes on (at most 100 ms), forward while there is none (at most 120 ms). Inside, at
+    least 0.6; outside, at most 0.4, and at least 0.25 in pauses under 300 ms, which people who label
+    conversations count as speech."""
+    speech = teacher > .5
+    for first, end in runs_of(speech):
+        if end - first < 3:
+            speech[first:end] = False
+    for first, end in runs_of(~speech):
+        if end - first < 8 and first > 0 and end < len(speech):
+            speech[first:end] = True
+    quiet, loud = np.percentile(db, 8), np.percentile(db, 97)
+    threshold = max(quiet + 6, min(quiet + 12, loud - 25), loud - 40)
+    active = np.convolve(db, [.25, .5, .25], 'same') > threshold
+    inside = np.zeros(len(speech), bool)
+    for first, end in runs_of(speech):
+        a, b = first, end
+        if active[min(a, len(active) - 1)]:
+            while a > max(0, first - 10) and active[a - 1]:
+                a -= 1
+        else:
+            while a < min(end, first + 12) and not active[a]:
+                a += 1
+        if active[b - 1]:
+            while b < min(len(active), end + 10) and active[b]:
+                b += 1
+        else:
+            while b > max(a, end - 12) and not active[b - 1]:
+                b -= 1
+        inside[a:b] = True
+    padded = np.pad(teacher, 4, 'edge')
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 9)
+    highest, lowest = windows.max(1), windows.min(1)
+    least = np.zeros(len(teacher))
+    for first, end in runs_of(~inside):
+        if end - first < 30 and first > 0 and end < len(inside):
+            least[first:end] = .25
+    return np.where(inside, np.clip(np.maximum(teacher, (teacher + highest) / 2), .6, 1),
+                    np.clip(np.minimum(teacher, (teacher + lowest) / 2), least, .4)).astype(np.float32)
+
+
+def label_speech(audios, opinions):
+    """-> [(audio at a speech level of 0 dB, label of each hop)] of what has speech enough"""
+    out = []
+    for audio, opinion in zip(audios, opinions):
+        db = hop_db(audio)
+        if len(db) < 20:
+            continue
+        label = soften(opinion[:len(db)].astype(np.float32), db)
+        frames = audio[:len(db) * HOP].reshape(-1, HOP)
+        power = (frames[label > .5] ** 2).mean(axis=1)
+        if len(power) < 15:
+            continue
+        out.append((frames.ravel() / np.sqrt(np.sort(power)[len(power) // 2:].mean() + 1e-12),
+                    label))
+    return out
+
+
+# noise that nobody recorded -------------------------------------------------------------------
+
+def make_colour(rng, n):
+    """Coloured noise, in half of the cases in swells."""
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    f = np.maximum(np.arange(len(spectrum)) * RATE / n, 20)
+    x = np.fft.irfft(spectrum * f ** (-rng.uniform(0, 1.2)), n)
+    if rng.random() < .5:
+        rate = rng.uniform(.3, 12)
+        steps = rng.random(int(n / RATE * rate) + 3) ** rng.uniform(.5, 3)
+        x = x * np.interp(np.arange(n) / RATE * rate, np.arange(len(steps)), steps)
+    return x
+
+
+def make_tones(rng, n):
+    """Beeps, sweeps and notes with overtones."""
+    out, at = np.zeros(n), 0
+    pure = rng.random() < .4
+    while at < n:
+        length = int(min(n - at, rng.uniform(.05, .9) * RATE))
+        t = np.arange(length) / RATE
+        if rng.random() < .8:
+            f0 = 110 * 2 ** (rng.uniform(0, 48) / 12)
+            sweep = rng.normal(0, .3) if rng.random() < .3 else 0
+            phase = 2 * np.pi * f0 * (t + sweep * t * t)
+            note = sum(np.sin(k * phase + rng.uniform(0, 6)) / k ** rng.uniform(.7, 2)
+                       for k in range(1, 2 if pure else rng.integers(2, 12)) if k * f0 < 7500)
+            out[at:at + length] = note * np.exp(-t * rng.uniform(0, 8))
+        at += length + int(rng.exponential(.15) * RATE)
+    return out
+
+
+def make_hum(rng, n):
+    """Mains and motors: a comb of overtones, slowly swaying."""
+    t = np.arange(n) / RATE
+    f0 = rng.choice([50, 60, 100, 120, rng.uniform(80, 400)])
+    sway = 1 + rng.uniform(0, .02) * np.sin(2 * np.pi * rng.uniform(.05, 4) * t)
+    phase = 2 * np.pi * f0 * np.cumsum(sway) / RATE
+    out = sum(np.sin(k * phase + rng.uniform(0, 6)) * rng.uniform(.1, 1) / k ** rng.uniform(.3, 1.5)
+              for k in range(1, 24) if k * f0 < 7500)
+    return out + rng.uniform(0, .3) * rng.standard_normal(n)
+
+
+def make_breaths(rng, n):
+    """Breath, wind and rubbing: noise in slow swells, of one or two wide humps."""
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    f = np.maximum(np.arange(len(spectrum)) * RATE / n, 20)
+    shape = sum(np.exp(-np.log2(f / rng.uniform(200, 5000)) ** 2 / rng.uniform(.3, 2))
+                for _ in range(rng.integers(1, 3)))
+    steps = rng.random(n // (RATE // 4) + 3) ** rng.uniform(1, 5)
+    return np.fft.irfft(spectrum * shape, n) * np.interp(np.arange(n) / (RATE / 4),
+                                                         np.arange(len(steps)), steps)
+
+
+def make_clicks(rng, n):
+    """Keys, taps and knocks: short decays, some ringing."""
+    out = np.zeros(n)
+    ring, decay = rng.uniform(200, 5000), rng.uniform(20, 400)
+    for at in np.cumsum(rng.exponential(rng.uniform(.08, .6), 200) * RATE).astype(int):
+        if at >= n:
+            break
+        t = np.arange(min(n - at, RATE // 4)) / RATE
+        hit = rng.standard_normal(len(t)) * np.exp(-t * decay * rng.uniform(.7, 1.4))
+        hit += rng.uniform(0, 1) * np.sin(2 * np.pi * ring * t) * np.exp(-t * decay / 2)
+        out[at:at + len(t)] += rng.uniform(.2, 1) * hit
+    return out
+
+
+MADE = {'colour': make_colour, 'tones': make_tones, 'hum': make_hum, 'breaths': make_breaths,
+        'clicks': make_clicks}
+
+
+# scenes -------------------------------------------------------------------------------------
+
+def fill(rng, pool, n):
+    """n samples of clips in a row, now and then another."""
+    out, at = np.zeros(n, np.float32), 0
+    clip = pool[rng.integers(len(pool))]
+    while at < n:
+        if rng.random() < .3 or len(clip) < RATE:
+            clip = pool[rng.integers(len(pool))]
+        start = rng.integers(max(1, len(clip) - 8000))
+        part = clip[start:start + n - at]
+        out[at:at + len(part)] = part
+        at += len(part)
+    return out
+
+
+def make_noise(rng, pools, speech, n):
+    kinds = [k for k in KINDS if k in MADE or k == 'babble' or k in pools]
+    share = np.array([KINDS[k] for k in kinds])
+    kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
+    if kind in MADE:
+        return MADE[kind](rng, n).astype(np.float32), 0.
+    if kind == 'babble':
+        talkers = rng.integers(len(speech), size=rng.integers(4, 9))
+        return sum(fill(rng, [speech[i][0]], n) for i in talkers), 4.
+    return fill(rng, pools[kind], n), 0.
+
+
+def stretch(rng, audio, marks):
+    """Another speaker: pitch and rate changed together."""
+    factor = rng.uniform(.85, 1.18)
+    hops = int(len(marks) / factor)
+    at = np.arange(hops * HOP) * factor
+    audio = np.interp(at, np.arange(len(audio)), audio).astype(np.float32)
+    return audio, marks[np.minimum((np.arange(hops) + .5) * factor, len(marks) - 1).astype(int)]
+
+
+def longest_pause(audio, marks):
+    """The piece's own background, to fill gaps with: else digital silence would give them away."""
+    runs = [r for r in runs_of(marks < .3) if r[1] - r[0] >= 12]
+    if not runs:
+        return None
+    first, end = max(runs, key=lambda r: r[1] - r[0])
+    pause = audio[(first + 2) * HOP:(end - 2) * HOP]
+    return np.concatenate([pause, pause[::-1]])
+
+
+def piece_of(rng, speech, near):
+    """A stretch of one recording, cut at pauses. -> audio, marks"""
+    which = min(len(speech) - 1, near + rng.integers(0, 6)) if rng.random() < .6 else \
+        rng.integers(len(speech))
+    audio, marks = speech[which]
+    hops = int(min(len(marks), rng.uniform(1.5, 12) * 100))
+    first = rng.integers(len(marks) - hops + 1)
+    while first > 0 and marks[first - 1] > .5:
+        first -= 1
+    end = min(len(marks), first + hops)
+    while end < len(marks) and marks[end - 1] > .5:
+        end += 1
+    part = audio[first * HOP:end * HOP], marks[first:end]
+    return stretch(rng, *part) if rng.random() < .5 else part
+
+
+def add_talker(rng, speech, n, label, gaps, filled, near, spread_db):
+    """One talker's turns, `gaps` seconds apart. -> audio; marks go into `label`"""
+    out = np.zeros(n, np.float32)
+    at = int(rng.exponential(gaps) * RATE) // HOP * HOP
+    gain = rng.normal(0, spread_db)
+    while at < n - RATE // 2:
+        audio, marks = piece_of(rng, speech, near)
+        hops = min(len(marks), (n - at) // HOP)
+        piece = 10 ** ((gain + rng.normal(0, 1.5)) / 20) * audio[:hops * HOP]
+        fade = np.linspace(0, 1, HOP, dtype=np.float32)
+        piece[:HOP] *= fade
+        piece[-HOP:] *= fade[::-1]
+        out[at:at + hops * HOP] += piece
+        here = slice(at // HOP, at // HOP + hops)
+        label[here] = np.maximum(label[here], marks[:hops])
+        at += hops * HOP
+        gap = rng.uniform(.03, .5) if rng.random() < .5 else .3 + rng.exponential(gaps)
+        end = min(n, at + int(gap * 100) * HOP)
+        pause = longest_pause(piece, marks[:hops]) if filled else None
+        if pause is not None and len(pause) > 0:
+            out[at:end] += np.resize(pause, end - at)
+        at = end
+    return out
+
+
+def equalise(rng, x):
+    spectrum = np.fft.rfft(x)
+    f = np.maximum(np.arange(len(spectrum)) * RATE / len(x), 1)
+    db = rng.uniform(-3, 3) * np.log2(f / 1000)
+    for _ in range(2):
+        db = db + rng.uniform(-6, 6) * np.exp(-(np.log2(f / rng.uniform(150, 6000)) ** 2) / .5)
+    if rng.random() < .35:
+        db = db - 60 * np.clip(np.log2(f / rng.uniform(3400, 7000)), 0, 1)
+    if rng.random() < .3:
+        db = db - 40 * np.clip(np.log2(rng.uniform(60, 250) / f), 0, 1)
+    return np.fft.irfft(spectrum * 10 ** (np.clip(db, -60, 20) / 20), len(x)).astype(np.float32)
+
+
+def reverberate(rng, x, responses, far):
+    """`far`: a distant microphone, more room than voice."""
+    if rng.random() < .25 and responses:
+        r = responses[rng.integers(len(responses))][:RATE]
+        r = r[np.argmax(np.abs(r)):].copy()
+    else:
+        t60 = rng.uniform(.1, .9)
+        r = rng.standard_normal(int(t60 * RATE)) * 10 ** (-3 * np.arange(int(t60 * RATE)) / RATE / t60)
+        if rng.random() < .7:
+            r[1:] = .5 * (r[1:] + r[:-1])
+        r[:int(rng.uniform(.001, .02) * RATE)] = 0
+        ratio = rng.uniform(-6, 4) if far else rng.uniform(-3, 15)
+        r *= 10 ** (-ratio / 20) / np.sqrt((r ** 2).sum() + 1e-9)
+        r[0] = 1
+    n = 1 << int(np.ceil(np.log2(len(x) + len(r))))
+    y = np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(r, n), n)[:len(x)]
+    power = (y ** 2).mean()
+    return (y * np.sqrt((x ** 2).mean() / power) if power > 0 else x).astype(np.float32)
+
+
+def through_codec(rng, x):
+    """The steps of mu-law, as on a telephone."""
+    peak = np.abs(x).max() + 1e-9
+    y = np.clip(x / peak * rng.uniform(.3, 1), -1, 1)
+    y = np.sign(y) * np.log1p(255 * np.abs(y)) / np.log(256)
+    y = np.round(y * 128) / 128
+    return (np.sign(y) * (np.exp(np.abs(y) * np.log(256)) - 1) / 255).astype(np.float32) * peak
+
+
+def place_speech(rng, speech, responses, n, label):
+    """A dictation, or a meeting of talkers who stand apart, speak over each other and are far."""
+    meeting = rng.random() < .35
+    filled = rng.random() < .5
+    x = np.zeros(n, np.float32)
+    for _ in range(rng.integers(2, 5) if meeting else 1):
+        near = rng.integers(len(speech))
+        voice = add_talker(rng, speech, n, label, rng.uniform(1, 9) if meeting else 1.2, filled,
+                           near, 7 if meeting else 3.5)
+        if rng.random() < (.8 if meeting else .4):
+            voice = reverberate(rng, voice, responses, meeting)
+        x += voice
+    return equalise(rng, x) if rng.random() < .35 else x
+
+
+def begin_anywhere(rng, x, label):
+    """Turned round by any number of hops, so that a scene may begin within a word; some begin with
+    digital silence and then a word."""
+    turn = int(rng.integers(len(label)))
+    if rng.random() < .4:
+        starts = np.flatnonzero((label[1:] > .5) & (label[:-1] <= .5))
+        if len(starts):
+            turn = max(0, int(starts[rng.integers(len(starts))]) - int(rng.integers(1, 30)))
+    x, label = np.roll(x, -turn * HOP), np.roll(label, -turn)
+    if rng.random() < .4:
+        silent = int(rng.integers(1, 30))
+        while silent > 1 and label[:silent].max() > .5:
+            silent -= 1
+        x[:silent * HOP] = 0
+        label[:silent] = 0
+    return x, label
+
+
+def make_scene(seed, speech, pools, responses, anywhere=False):
+    """-> audio on a 16-bit grid and the label of each hop"""
+    rng = np.random.default_rng(seed)
+    n = SCENE_S * RATE
+    label = np.zeros(n // HOP, np.float32)
+    x = np.zeros(n, np.float32)
+    if rng.random() < .9:
+        x = place_speech(rng, speech, responses, n, label)
+    if rng.random() < .92:
+        least = -5.
+        noise = np.zeros(n, np.float32)
+        for _ in range(1 + (rng.random() < .4)):
+            one, floor = make_noise(rng, pools, speech, n)
+            level = np.sort((one.reshape(-1, 10 * HOP) ** 2).mean(axis=1))
+            one = one / np.sqrt(level[len(level) // 2:].mean() + 1e-12)
+            if rng.random() < .2:
+                one = reverberate(rng, one, responses, False)
+            noise += one
+            least = max(least, floor)
+        x = x + noise * 10 ** (-rng.uniform(least, 30) / 20)
+    if rng.random() < .4:
+        x = equalise(rng, x)
+    if rng.random() < .06:
+        x = through_codec(rng, x)
+    x = x * 10 ** (rng.uniform(-48, -8) / 20)
+    if rng.random() < .08:                     # a muted microphone: digital silence
+        at = rng.integers(n - 3 * RATE) // HOP * HOP
+        x[at:at + 2 * RATE] = 0
+        label[at // HOP:(at + 2 * RATE) // HOP] = 0
+    if anywhere:
+        x, label = begin_anywhere(rng, x, label)
+    if rng.random() < .5:
+        x = x + rng.uniform(-.5, .5, n).astype(np.float32) / 32768
+    return np.clip(np.round(x * 32768), -32768, 32767).astype(np.float32) / 32768, label
+
+
+# the detector's numbers ----------------------------------------------------------------------
+
+def build_library(folder):
+    """The detector's own code, as it lies in build/, as a shared object."""
+    path = os.path.join(folder, 'features.so')
+    built = [os.path.join(ROOT, 'build/src', p) for p in (
+        'vad/libvs-vad.a', 'dsp/libvs-dsp.a', 'base/libvs-base.a')]
+    subprocess.run(['cc', '-std=c11', '-D_GNU_SOURCE', '-O2', '-shared', '-fPIC',
+                    '-I' + os.path.join(ROOT, 'include'), '-I' + os.path.join(ROOT, 'src'),
+                    '-o', path, os.path.join(ROOT, 'training/features.c'), *built, '-lm',
+                    '-lpthread'], check=True)
+    return ctypes.CDLL(path)
+
+
+def features_of(library, audio):
+    hops, count = len(audio) // HOP, library.count_features()
+    out = np.empty((hops, count), np.uint8)
+    audio = np.ascontiguousarray(audio, np.float32)
+    status = library.dump_features(ctypes.c_void_p(audio.ctypes.data), ctypes.c_size_t(hops),
+                                   ctypes.c_void_p(out.ctypes.data))
+    if status != 0:
+        raise SystemExit('the features cannot be computed: %d' % status)
+    return out
+
+
+_work = {}
+
+
+def _one_scene(index):
+    audio, label = make_scene([_work['seed'], index], *_work['material'])
+    return features_of(_work['library'], audio), (label * 255).round().astype(np.uint8)
+
+
+def make_set(library, scenes, seed, material, processes=2):
+    """-> numbers [scene, hop, feature], labels [scene, hop] in 1/255; the same for any `processes`"""
+    _work.update(library=library, seed=seed, material=material)
+    with multiprocessing.get_context('fork').Pool(processes) as pool:
+        made = pool.map(_one_scene, range(scenes), chunksize=4)
+    return np.stack([m[0] for m in made]), np.stack([m[1] for m in made])
