@@ -67,6 +67,8 @@ struct guard {
     _Atomic uint64_t opened; /* epoch that is open, or was tried: see open_status */
     _Atomic int open_status;
     _Atomic bool stop, ended, left;
+    _Atomic bool parted; /* set by a closer that will not wait, and at the thread's end: the second
+                            of the two frees all */
     struct vs__signal work, answer;
     struct vs__thread thread;
 
@@ -221,6 +223,16 @@ static bool turn(struct guard *g, uint64_t *open)
     return true;
 }
 
+static void free_guard(struct guard *g)
+{
+    vs__free(g->device_state);
+    vs__free(g->memory);
+    vs__free(g->argument);
+    for (size_t i = 0; i < VS__COUNT(g->strings); i++)
+        vs__free(g->strings[i]);
+    vs__free(g);
+}
+
 static void *run_device(void *argument)
 {
     struct guard *g = argument;
@@ -237,6 +249,8 @@ static void *run_device(void *argument)
         g->device->close(g->device_state);
     atomic_store_explicit(&g->ended, true, memory_order_release);
     vs__signal_raise(&g->answer);
+    if (atomic_exchange(&g->parted, true))
+        free_guard(g);
     return NULL;
 }
 
@@ -544,16 +558,13 @@ static void guard_close(void *state)
         vs__log(&g->log, VS_LOG_WARNING, "vad",
                 "%s still hangs: it is left behind, with its memory", g->name);
         vs__thread_leave(&g->thread);
+        if (atomic_exchange(&g->parted, true))
+            free_guard(g);
         return;
     }
     if (!atomic_load(&g->ended) && g->phase == IN)
         g->device->close(g->device_state);
-    vs__free(g->device_state);
-    vs__free(g->memory);
-    vs__free(g->argument);
-    for (size_t i = 0; i < VS__COUNT(g->strings); i++)
-        vs__free(g->strings[i]);
-    vs__free(g);
+    free_guard(g);
 }
 
 static uint32_t greatest_divisor(uint32_t a, uint32_t b)
