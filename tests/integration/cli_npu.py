@@ -152,6 +152,8 @@ def a_node_that_may_not_be_opened_is_named(root):
 
 def whole_doctor(folder):
     """-> rows of the area OpenVINO"""
+    if NO_OPENVINO:
+        raise Skip(NO_OPENVINO)
     os.environ['XDG_STATE_HOME'] = folder + '/state'
     os.environ['XDG_CACHE_HOME'] = folder + '/cache'
     os.environ['VOICESTAND_OPENVINO'] = OPENVINO
@@ -160,8 +162,6 @@ def whole_doctor(folder):
 
 
 def need_openvino(rows):
-    if NO_OPENVINO:
-        raise Skip(NO_OPENVINO)
     if rows[0]['status'] == 'missing':
         raise Skip(rows[0]['value'])
 
