@@ -124,11 +124,7 @@ int main(int argc, char **argv)
     static char names[2 * VS__COUNT(lengths)][32];
     struct bench *b = bench_start(argc, argv, "fft", "Real transforms in the first cache.");
 
-#ifdef BENCH_FFTW
-    bench_peer(b, "FFTW", BENCH_FFTW);
-#else
-    bench_peer(b, "FFTW", NULL);
-#endif
+    bench_peers(b, BENCH_PEERS);
     for (size_t i = 0; i < VS__COUNT(lengths); i++) {
         open_work(&work[i], bench_dsp(b), lengths[i], bench_is_quick(b));
         for (size_t back = 0; back < 2; back++) {

@@ -135,11 +135,7 @@ int main(int argc, char **argv)
                     "Inner loops on 10 ms of audio at 16 and 48 kHz, in the first cache.");
     static const size_t lengths[] = {160, 480};
 
-#ifdef BENCH_VOLK
-    bench_peer(b, "VOLK", BENCH_VOLK);
-#else
-    bench_peer(b, "VOLK", NULL);
-#endif
+    bench_peers(b, BENCH_PEERS);
     vs__dsp_init(&plain_c, 0);
     for (size_t i = 0; i < VS__COUNT(lengths); i++) {
         fill(&best[i], bench_dsp(b), lengths[i]);

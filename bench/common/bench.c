@@ -60,6 +60,20 @@ static void read_arguments(struct bench *b, int argc, char **argv)
     b->rounds = b->quick ? 1 : VS__MIN(b->rounds, (size_t)BENCH_ROUNDS);
 }
 
+static void find_processors(struct bench *b)
+{
+    cpu_set_t set;
+
+    b->processor_count = 1;
+    if (sched_getaffinity(0, sizeof(set), &set) < 0)
+        return;
+    for (int i = 0, found = 0; i < CPU_SETSIZE && found < 2; i++)
+        if (CPU_ISSET(i, &set)) {
+            b->processors[found++] = i;
+            b->processor_count = (unsigned)found;
+        }
+}
+
 struct bench *bench_start(int argc, char **argv, const char *name, const char *about)
 {
     struct bench *b = calloc(1, sizeof(*b));
@@ -67,6 +81,7 @@ struct bench *bench_start(int argc, char **argv, const char *name, const char *a
     if (!b)
         bench_die("no memory");
     *b = (struct bench){.name = name, .about = about, .cpu = vs_cpu_detect(), .rounds = ROUNDS};
+    find_processors(b);
     read_arguments(b, argc, argv);
     vs__dsp_init(&b->dsp, b->cpu);
     (void)vs__fp_fast(); /* as on the worker's thread */
@@ -85,15 +100,23 @@ bool bench_is_quick(const struct bench *b)
 
 /* registering --------------------------------------------------------------------------------- */
 
-void bench_peer(struct bench *b, const char *peer, const char *version)
+void bench_peers(struct bench *b, const char *list)
 {
-    if (b->peer_count == BENCH_PEERS)
+    char *rest = b->peer_words;
+
+    if (snprintf(b->peer_words, sizeof(b->peer_words), "%s", list) >= (int)sizeof(b->peer_words))
         bench_die("too many peers");
-    b->peers[b->peer_count].name = peer;
-    b->peers[b->peer_count++].version = version;
-    if (!version && !b->count)
-        fprintf(stderr, "bench_%s: %s: left out, not installed when this was built\n", b->name,
-                peer);
+    for (char *peer; (peer = strtok_r(rest, ";", &rest)) != NULL;) {
+        char *version = strchr(peer, '=');
+        if (b->peer_count == BENCH_PEER_COUNT || !version)
+            bench_die("too many peers, or one without a version");
+        *version++ = '\0';
+        b->peers[b->peer_count].name = peer;
+        b->peers[b->peer_count++].version = *version ? version : NULL;
+        if (!*version && !b->count)
+            fprintf(stderr, "bench_%s: %s: left out, not installed when this was built\n", b->name,
+                    peer);
+    }
 }
 
 void bench_group(struct bench *b, const struct bench_group *group)
@@ -177,7 +200,7 @@ void bench_place_thread(const struct bench *b, unsigned processor)
     cpu_set_t set;
 
     CPU_ZERO(&set);
-    CPU_SET(processor, &set);
+    CPU_SET(b->processors[processor % b->processor_count], &set);
     (void)pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
     if (b->realtime)
         (void)pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority);

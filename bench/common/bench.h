@@ -53,12 +53,13 @@ struct bench *bench_start(int argc, char **argv, const char *name, const char *a
 const struct vs__dsp *bench_dsp(const struct bench *b);
 /** A round of the short form, for a test that it runs at all. */
 bool bench_is_quick(const struct bench *b);
-/** The calling thread on a processor, and at real-time priority if --realtime was given: for threads
+/** The calling thread on one of two processors (0, 1) if there are so many, and at real-time priority if --realtime was given: for threads
     that a contender starts by itself. Without the right to it the run goes on; the results say so. */
 void bench_place_thread(const struct bench *b, unsigned processor);
 
-/** Name a peer that this build has, with its version, or lacks (NULL): its rows are then left out. */
-void bench_peer(struct bench *b, const char *peer, const char *version);
+/** Name the peers that this build has, with their versions, and those that it lacks, whose rows are
+    left out: BENCH_PEERS, which the build gives each program. */
+void bench_peers(struct bench *b, const char *list);
 
 void bench_group(struct bench *b, const struct bench_group *group);
 /** To the last group. `state` outlives the run. */

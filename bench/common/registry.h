@@ -9,7 +9,7 @@
 #define BENCH_CONTENDERS 16 /* in a group */
 #define BENCH_GROUPS     64
 #define BENCH_BARS       128
-#define BENCH_PEERS      16
+#define BENCH_PEER_COUNT 16
 #define BENCH_FIGURES    64
 #define BENCH_TAIL       1000 /* samples of single times that are kept from each round */
 
@@ -48,13 +48,16 @@ struct bench {
     const char *name, *about, *only;
     struct vs__dsp dsp;
     unsigned cpu;
+    int processors[2]; /* that threads are put on */
+    unsigned processor_count;
     size_t rounds;
     bool realtime, realtime_refused, count, quick, failed;
     struct group groups[BENCH_GROUPS];
     struct bar bars[BENCH_BARS];
     struct {
         const char *name, *version;
-    } peers[BENCH_PEERS];
+    } peers[BENCH_PEER_COUNT];
+    char peer_words[512];
     struct {
         const char *name, *unit;
         double value, limit;

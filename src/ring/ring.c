@@ -2,7 +2,6 @@
 /* The single-producer, single-consumer ring. */
 #include "ring/ring.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,21 +49,20 @@ int vs__ring_create(size_t min_bytes, struct vs__ring **ret)
         return -ENOMEM;
     while (bytes < min_bytes)
         bytes *= 2;
-    struct vs__ring *r = vs__alloc(sizeof(*r) + VS__APART);
-    if (!r)
+    /* vs__alloc() aligns to 64; the members want VS__APART. */
+    unsigned char *allocation = vs__alloc(sizeof(struct vs__ring) + VS__APART);
+    if (!allocation)
         return -ENOMEM;
-    /* vs__alloc() aligns to 64; the members want 128. */
-    size_t skew = (uintptr_t)r % VS__APART;
-    struct vs__ring *aligned = skew ? (struct vs__ring *)((unsigned char *)r + 64) : r;
-    aligned->memory = map_twice(bytes);
-    if (!aligned->memory) {
+    struct vs__ring *r = (void *)(allocation + (-(uintptr_t)allocation & (VS__APART - 1)));
+    r->allocation = allocation;
+    r->bytes = bytes;
+    r->memory = map_twice(bytes);
+    if (!r->memory) {
         int rc = errno ? -errno : -ENOMEM;
-        vs__free(r);
+        vs__free(allocation);
         return rc;
     }
-    aligned->bytes = bytes;
-    aligned->end = skew != 0;
-    *ret = aligned;
+    *ret = r;
     return 0;
 }
 
@@ -74,75 +72,7 @@ void vs__ring_destroy(struct vs__ring *r)
         return;
     memset(r->memory, 0, r->bytes); /* it held someone's voice */
     munmap(r->memory, 2 * r->bytes);
-    vs__free(r->end ? (unsigned char *)r - 64 : (unsigned char *)r);
-}
-
-void *vs__ring_write_begin(struct vs__ring *r, size_t want, size_t *ret_bytes)
-{
-    uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
-    size_t room = r->bytes - (size_t)(head - r->tail_seen);
-
-    if (room < want) {
-        /* Acquire: the consumer has done with the bytes before it moved its index. */
-        r->tail_seen = atomic_load_explicit(&r->tail, memory_order_acquire);
-        room = r->bytes - (size_t)(head - r->tail_seen);
-    }
-    *ret_bytes = VS__MIN(room, want);
-    return r->memory + (head & (r->bytes - 1));
-}
-
-void vs__ring_write_commit(struct vs__ring *r, size_t bytes)
-{
-    uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
-
-    assert(head + bytes - r->tail_seen <= r->bytes);
-    /* Release: the bytes are there before the index says so. */
-    atomic_store_explicit(&r->head, head + bytes, memory_order_release);
-}
-
-const void *vs__ring_read_begin(struct vs__ring *r, size_t want, size_t *ret_bytes)
-{
-    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-    size_t there = (size_t)(r->head_seen - tail);
-
-    if (there < want) {
-        r->head_seen = atomic_load_explicit(&r->head, memory_order_acquire);
-        there = (size_t)(r->head_seen - tail);
-    }
-    *ret_bytes = VS__MIN(there, want);
-    return r->memory + (tail & (r->bytes - 1));
-}
-
-void vs__ring_read_commit(struct vs__ring *r, size_t bytes)
-{
-    uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-
-    assert(tail + bytes <= r->head_seen);
-    atomic_store_explicit(&r->tail, tail + bytes, memory_order_release);
-}
-
-bool vs__ring_put(struct vs__ring *r, const void *item, size_t bytes)
-{
-    size_t room;
-    void *to = vs__ring_write_begin(r, bytes, &room);
-
-    if (room < bytes)
-        return false;
-    memcpy(to, item, bytes);
-    vs__ring_write_commit(r, bytes);
-    return true;
-}
-
-bool vs__ring_get(struct vs__ring *r, void *item, size_t bytes)
-{
-    size_t there;
-    const void *from = vs__ring_read_begin(r, bytes, &there);
-
-    if (there < bytes)
-        return false;
-    memcpy(item, from, bytes);
-    vs__ring_read_commit(r, bytes);
-    return true;
+    vs__free(r->allocation);
 }
 
 size_t vs__ring_fill(const struct vs__ring *r)

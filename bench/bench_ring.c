@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring between two threads, beside other queues, queues with a lock, and a bare cache line. */
+#include <string.h>
+
+#include "common/bench.h"
+#include "queues/loops.h"
+
+/* A queue in use: the harness's thread and a partner. */
+struct lane {
+    const struct bench *bench;
+    const struct queue_kind *kind;
+    void *there, *back;
+    struct vs__thread partner;
+    void (*work)(struct lane *l); /* the partner's */
+    _Alignas(VS__APART) size_t times;
+    unsigned go;                        /* counts how often the partner was sent off */
+    _Alignas(VS__APART) uint32_t stamp; /* of this thread alone */
+    _Alignas(VS__APART) int stop;
+    _Alignas(VS__APART) uint32_t line_there;
+    _Alignas(VS__APART) uint32_t line_back;
+};
+
+#define MOST 40
+static struct lane lanes[MOST];
+static size_t lane_count;
+
+/* throughput ---------------------------------------------------------------------------------- */
+
+static void produce_when_told(struct lane *l)
+{
+    unsigned seen = 0, tries = 0;
+
+    while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+        unsigned go = __atomic_load_n(&l->go, __ATOMIC_ACQUIRE);
+        if (go != seen)
+            l->kind->produce(l->there, l->times);
+        else
+            queue_wait(&tries);
+        seen = go;
+    }
+}
+
+static double move_items(void *state, size_t times)
+{
+    struct lane *l = state;
+
+    l->times = times;
+    __atomic_fetch_add(&l->go, 1, __ATOMIC_RELEASE);
+    return 1 + (double)l->kind->consume(l->there, times);
+}
+
+/* round trip ---------------------------------------------------------------------------------- */
+
+static void echo_items(struct lane *l)
+{
+    l->kind->echo(l->there, l->back, &l->stop);
+}
+
+static double send_and_get_back(void *state, size_t times)
+{
+    struct lane *l = state;
+
+    for (size_t i = 0; i < times; i++)
+        l->kind->ping(l->there, l->back, l->stamp++ & STAMPS);
+    return 1;
+}
+
+/* The bare line: no queue can be faster. */
+static void echo_line(struct lane *l)
+{
+    uint32_t last = 0, now;
+    unsigned tries = 0;
+
+    while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
+        now = __atomic_load_n(&l->line_there, __ATOMIC_ACQUIRE);
+        if (now != last)
+            __atomic_store_n(&l->line_back, now, __ATOMIC_RELEASE);
+        else
+            queue_wait(&tries);
+        last = now;
+    }
+}
+
+static double bounce_line(void *state, size_t times)
+{
+    struct lane *l = state;
+    unsigned tries = 0;
+
+    for (size_t i = 0; i < times; i++) {
+        uint32_t next = l->line_back + 1;
+        __atomic_store_n(&l->line_there, next, __ATOMIC_RELEASE);
+        while (__atomic_load_n(&l->line_back, __ATOMIC_ACQUIRE) != next)
+            queue_wait(&tries);
+    }
+    return 1;
+}
+
+/* lanes --------------------------------------------------------------------------------------- */
+
+static void *run_partner(void *state)
+{
+    struct lane *l = state;
+
+    bench_place_thread(l->bench, 1);
+    l->work(l);
+    return NULL;
+}
+
+static void open_lane(void *state)
+{
+    struct lane *l = state;
+
+    bench_place_thread(l->bench, 0);
+    l->stop = 0;
+    l->go = 0;
+    l->line_there = l->line_back = 0;
+    if (l->kind) {
+        l->there = l->kind->open();
+        l->back = l->kind->open();
+    }
+    if (vs__thread_start(&l->partner, "partner", run_partner, l) < 0)
+        bench_die("no thread");
+}
+
+/* Locks wait for ever: one more item lets the partner see that it is to end. */
+static void close_lane(void *state)
+{
+    struct lane *l = state;
+
+    __atomic_store_n(&l->stop, 1, __ATOMIC_RELEASE);
+    if (l->work == echo_items)
+        l->kind->produce(l->there, 1);
+    vs__thread_join(&l->partner);
+    if (l->kind) {
+        l->kind->close(l->there);
+        l->kind->close(l->back);
+    }
+}
+
+static void add_lane(struct bench *b, const char *name, enum bench_kind kind, bench_run_fn *run,
+                     void (*work)(struct lane *), const struct queue_kind *queue)
+{
+    struct lane *l = &lanes[lane_count++];
+
+    *l = (struct lane){.bench = b, .kind = queue, .work = work};
+    bench_add(b, name, kind, run, l);
+    bench_around(b, open_lane, close_lane);
+}
+
+static void add_queues(struct bench *b, const struct queue_kind *q, bool round_trip)
+{
+    for (; q->name; q++)
+        if (round_trip && q->ping)
+            add_lane(b, q->name, (enum bench_kind)q->kind, send_and_get_back, echo_items, q);
+        else if (!round_trip)
+            add_lane(b, q->name, (enum bench_kind)q->kind, move_items, produce_when_told, q);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench *b =
+        bench_start(argc, argv, "ring",
+                    "Two threads on two processors, one producer and one consumer. Every "
+                    "item is numbered and looked at.");
+
+    bench_peers(b, BENCH_PEERS);
+    bench_group(b, &(struct bench_group){.name = "4-byte items",
+                                         .what = "one item from one thread to the other",
+                                         .times = bench_is_quick(b) ? 5000 : 50000});
+    add_queues(b, item_queues, false);
+    add_queues(b, item_queues_cpp, false);
+    bench_at_most(b, "ring", "boost spsc_queue", 1);
+    bench_at_least(b, "ring, batches of 160", "best peer", 4);
+    bench_group(
+        b, &(struct bench_group){.name = "640-byte frames",
+                                 .what = "10 ms of float at 16 kHz from one thread to the other",
+                                 .times = bench_is_quick(b) ? 500 : 5000});
+    add_queues(b, frame_queues, false);
+    add_queues(b, frame_queues_cpp, false);
+    bench_at_most(b, "ring, in place", "best peer", 1.1);
+    bench_at_least(b, "ring, in place", "naive", 7);
+    bench_group(b, &(struct bench_group){.name = "round trip",
+                                         .what =
+                                             "a 4-byte item there and back, both threads spinning, "
+                                             "each one timed",
+                                         .times = 2000,
+                                         .each = true});
+    add_queues(b, item_queues, true);
+    add_lane(b, "bare cache line", BENCH_LIMIT, bounce_line, echo_line, NULL);
+    add_queues(b, item_queues_cpp, true);
+    bench_at_most(b, "ring", "bare cache line", 1.2);
+    bench_tail(b, "ring", "bare cache line", 0.999, false, 2);
+    return bench_finish(b);
+}
