@@ -10,7 +10,7 @@
 #define BENCH_GROUPS     64
 #define BENCH_BARS       128
 #define BENCH_PEER_COUNT 16
-#define BENCH_FIGURES    64
+#define BENCH_FIGURES    192
 #define BENCH_TAIL       1000 /* samples of single times that are kept from each round */
 
 struct bench_contender {

@@ -53,7 +53,8 @@ struct vs_resampler_config {
                         rates then have a filter and its delay */
 };
 
-/** Build a resampler by polyphase filters, shaped by least squares (scripts/resampler-prototype).
+/** Build a resampler by polyphase filters, shaped by least squares (scripts/resampler-prototype;
+    docs/benchmarks.md has what bench/bench_resampler.c measured of it beside others).
     Output frame n stands for the time n / out_hz of the input: the filter's delay is taken out, not
     added to positions. All memory is allocated here. Not for real-time threads: it computes up to
     448 KiB of filters.
@@ -74,7 +75,7 @@ VS_API uint32_t vs_resampler_delay_frames(const vs_resampler *r);
     from the next output frame on, frames lie in_hz / out_hz * (1 + ppm / 10^6) input frames apart.
     The distance goes there by 10 ppm a millisecond at most, so nothing clicks; the position is
     kept exactly, so nothing adds up. While a drift is set, and after it if the position is then
-    between the frames of no drift, an output costs about three times as much; never set, every
+    between the frames of no drift, an output costs about four times as much; never set, every
     output has the same bits as without `adjustable`. Never blocks or allocates.
     @param ppm -1000..1000. @return 0; -EINVAL ppm; -ENOTSUP not created as adjustable. */
 VS_API VS_NODISCARD int vs_resampler_set_drift(vs_resampler *r, double ppm);
