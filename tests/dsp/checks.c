@@ -198,17 +198,19 @@ bool check_rows(const struct vs__dsp *d, struct rig *g)
 
 bool check_polyphase(const struct vs__dsp *d, struct rig *g)
 {
-    static const struct vs__walk walks[] = {{0, 1, 3, 0}, {5, 7, 1, 4}, {2, 3, 0, 1}};
+    enum { COUNTS = 42 };
+    static const struct vs__walk walks[] = {
+        {0, 1, 3, 0}, {5, 7, 1, 4}, {2, 3, 0, 1}, {0, 1, 1, 0}, {0, 1, 12, 0}};
     if (g->fill == FILL_SPECIAL)
         g->fill = FILL_RANDOM;
     g->n = g->n / 64 * 16;
-    for (size_t count = 0; count < 10; count++) {
-        const struct vs__walk *walk = &walks[count % 3];
+    for (size_t count = 0; count < COUNTS; count += 1 + count / 8) {
+        const struct vs__walk *walk = &walks[count % 5];
         const float *x;
-        size_t at[10], of[10], phase = walk->phase, end = 0;
+        size_t at[COUNTS], of[COUNTS], phase = walk->phase, end = 0;
         for (size_t k = 0; k < count; k++) {
             at[k] = end;
-            of[k] = phase * g->n;
+            of[k] = phase;
             phase += walk->rest;
             end += walk->whole + phase / walk->phases;
             phase %= walk->phases;
@@ -218,11 +220,12 @@ bool check_polyphase(const struct vs__dsp *d, struct rig *g)
         x = place_floats(g, &g->a, count ? at[count - 1] + g->n : 0);
         d->polyphase(dst, x, filters, g->n, count, walk);
         for (size_t k = 0; k < count; k++) {
-            const struct vs__walk one = {0, 1, 0, 0};
-            const float *filter = filters + of[k];
+            struct vs__walk one = *walk;
+            one.phase = (uint32_t)of[k];
+            const float *filter = filters + of[k] * g->n;
             if (!is_sum(g, dst[k], x + at[k], filter))
                 return false;
-            d->polyphase(&alone, x + at[k], filter, g->n, 1, &one);
+            d->polyphase(&alone, x + at[k], filters, g->n, 1, &one);
             if (!agree(g, dst + k, &alone, 1, 0)) /* whatever the count */
                 return false;
         }

@@ -283,14 +283,51 @@ void vs__rows_avx2(float *dst, const float *a, size_t stride, const float *b, si
         dst[r] = vs__dot_avx2(a, b, n);
 }
 
-/* Four outputs at a time, each by the same additions wherever it stands; where fewer are left, the
-   last one is made again and dropped. */
+/* Sixteen outputs of one filter, whose windows begin `hop` apart. Outputs 8 apart meet the same
+   vectors of input, as 8 hops are whole vectors, so that a load serves two of them and a load of the
+   filter four. */
+static void sixteen_outputs(float *dst, const float *x, size_t hop, const float *h, size_t n)
+{
+    const size_t shift = 8 * hop;
+    for (size_t r = 0; r < 8; r += 4) {
+        const float *from = x + r * hop;
+        __m256 s[4], t[4];
+        for (size_t k = 0; k < 4; k++)
+            s[k] = t[k] = _mm256_setzero_ps();
+        size_t i = 0;
+        for (; i < shift; i += 8)
+            for (size_t k = 0; k < 4; k++)
+                s[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from + k * hop + i), _mm256_loadu_ps(h + i),
+                                       s[k]);
+        for (; i < n; i += 8) {
+            __m256 early = _mm256_loadu_ps(h + i), late = _mm256_loadu_ps(h + i - shift);
+            for (size_t k = 0; k < 4; k++) {
+                __m256 v = _mm256_loadu_ps(from + k * hop + i);
+                s[k] = _mm256_fmadd_ps(v, early, s[k]);
+                t[k] = _mm256_fmadd_ps(v, late, t[k]);
+            }
+        }
+        for (; i < n + shift; i += 8)
+            for (size_t k = 0; k < 4; k++)
+                t[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from + k * hop + i),
+                                       _mm256_loadu_ps(h + i - shift), t[k]);
+        _mm_storeu_ps(dst + r, add_each(s[0], s[1], s[2], s[3]));
+        _mm_storeu_ps(dst + r + 8, add_each(t[0], t[1], t[2], t[3]));
+    }
+}
+
+/* Each output by the same additions wherever it stands: one sum where there is one filter, as above;
+   two sums where there are many. Four at a time; where fewer are left, the last one is made again
+   and dropped. */
 void vs__polyphase_avx2(float *dst, const float *x, const float *filters, size_t n, size_t count,
                         const struct vs__walk *walk)
 {
     const bool same = walk->phases == 1;
-    size_t phase = walk->phase;
-    for (size_t done = 0; done < count; done += 4) {
+    size_t phase = walk->phase, done = 0;
+    if (same && 8 * (size_t)walk->whole <= n)
+        for (; done + 16 <= count; done += 16, x += 16 * (size_t)walk->whole)
+            sixteen_outputs(dst + done, x, walk->whole, filters, n);
+    for (; done < count; done += 4) {
         const size_t now = count - done < 4 ? count - done : 4;
         const float *from[4], *h[4];
         for (size_t k = 0; k < 4; k++) {
@@ -302,13 +339,10 @@ void vs__polyphase_avx2(float *dst, const float *x, const float *filters, size_t
         __m256 s[4], t[4];
         for (size_t k = 0; k < 4; k++)
             s[k] = t[k] = _mm256_setzero_ps();
-        for (size_t i = 0; i < n && same; i += 16) {
-            __m256 a = _mm256_loadu_ps(h[0] + i), b = _mm256_loadu_ps(h[0] + i + 8);
-            for (size_t k = 0; k < 4; k++) {
-                s[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i), a, s[k]);
-                t[k] = _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i + 8), b, t[k]);
-            }
-        }
+        for (size_t i = 0; i < n && same; i += 8)
+            for (size_t k = 0; k < 4; k++)
+                s[k] =
+                    _mm256_fmadd_ps(_mm256_loadu_ps(from[k] + i), _mm256_loadu_ps(h[0] + i), s[k]);
         for (size_t i = 0; i < n && !same; i += 16)
             for (size_t k = 0; k < 4; k++) {
                 s[k] =
