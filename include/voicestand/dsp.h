@@ -75,7 +75,7 @@ VS_API uint32_t vs_resampler_delay_frames(const vs_resampler *r);
     from the next output frame on, frames lie in_hz / out_hz * (1 + ppm / 10^6) input frames apart.
     The distance goes there by 10 ppm a millisecond at most, so nothing clicks; the position is
     kept exactly, so nothing adds up. While a drift is set, and after it if the position is then
-    between the frames of no drift, an output costs about four times as much; never set, every
+    between the frames of no drift, an output costs up to six times as much; never set, every
     output has the same bits as without `adjustable`. Never blocks or allocates.
     @param ppm -1000..1000. @return 0; -EINVAL ppm; -ENOTSUP not created as adjustable. */
 VS_API VS_NODISCARD int vs_resampler_set_drift(vs_resampler *r, double ppm);
