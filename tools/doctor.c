@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "common/tuned.h"
 #include "output/output.h"
 
 /* That of the thread that works on live audio. */
@@ -163,6 +164,17 @@ static void check_placement(const struct vs_topology *t)
            p.text_threads == 1 ? "thread" : "threads");
 }
 
+static void check_tuning(void)
+{
+    struct tuned t;
+
+    if (tuned_read(&t) == 0)
+        report("Processor", "tuned", OK, NULL, "best measured: placement %s, period %u ms", t.place,
+               t.period_ms);
+    else
+        report("Processor", "tuned", OK, NULL, "not yet; 'voicestand tune' measures what is best");
+}
+
 static void check_cores(void)
 {
     static struct vs_topology t = {.size = sizeof(t)};
@@ -192,6 +204,8 @@ static void check_cores(void)
                t.limit_percent < 100 ? "give the container or service a whole processor" : NULL,
                "the control group allows %.2f processors", t.limit_percent / 100.0);
     check_placement(&t);
+    if (doctor.settings->root == NULL)
+        check_tuning();
 }
 
 /* One sensor: its value, or why there is none. */
@@ -438,6 +452,9 @@ int run_doctor(const struct settings *s, int count, char **arguments)
     doctor.env = &env;
     doctor.json = s->format == VS_OUTPUT_JSONL;
     if (s->root != NULL) { /* of another machine only what lies in files can be told */
+        env.system_root = s->root;
+        check_cores();
+        check_power();
         return check_npu(s->root) ? EXIT_STATUS_OK : EXIT_STATUS_MISSING;
     }
     check_machine();

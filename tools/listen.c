@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/common.h"
+#include "common/tuned.h"
 #include "monitor/monitor.h"
 #include "output/output.h"
 
@@ -103,6 +104,20 @@ static int open_audio(const struct settings *s)
     return status < 0 ? say_output(config.dir, status) : 0;
 }
 
+/* What the user did not say is what 'voicestand tune' found, if it ran here. */
+static void use_tuned(const struct settings *s, struct vs_pipeline_config *config)
+{
+    static struct tuned tuned;
+
+    config->placement = s->placement;
+    if ((s->placement != NULL && s->latency_ms > 0) || tuned_read(&tuned) < 0)
+        return;
+    if (s->placement == NULL)
+        config->placement = tuned.place;
+    if (s->latency_ms == 0)
+        config->latency_ms = tuned.period_ms;
+}
+
 static int open_pipeline(const struct settings *s)
 {
     struct vs_pipeline_config config;
@@ -120,7 +135,7 @@ static int open_pipeline(const struct settings *s)
     }
     config.probabilities = listen.watched;
     config.audio = s->audio >= 0 ? VS_AUDIO_SEGMENTS : VS_AUDIO_NONE;
-    config.placement = s->placement;
+    use_tuned(s, &config);
     config.save_power = s->power == 1 ? -1 : s->power == 2;
     config.on_event = on_event;
     status = vs_pipeline_create(&config, &p);

@@ -27,6 +27,7 @@ static const struct option_group *const groups_enhance[] = {
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
+static const struct option_group *const groups_tune[] = {&group_tune, &group_general, NULL};
 static const struct option_group *const groups_plain[] = {&group_general, NULL};
 
 /* clang-format off */
@@ -65,6 +66,12 @@ const struct command commands[] = {
      "each whether it is used and what you can do where it is not. Ends with status 0 if audio "
      "can be read from at least one device, else 7.",
      groups_doctor, run_doctor, VALUE_ANY, 0, 0},
+    {"tune", "", "measure which placement and period are best here",
+     "Runs the pipeline on a microphone made of a timer, once for each placement of its threads and "
+     "each period, in under a minute; shows what it measured and keeps the answer, which 'voicestand "
+     "listen' and 'monitor' use where --place and --latency-ms are not given. 'voicestand doctor' "
+     "shows it; it also measures devices for --vad auto.",
+     groups_tune, run_tune, VALUE_ANY, 0, 0},
     {"verify-ledger", "FILE", "check the account of samples in JSON Lines",
      "Reads JSON Lines written by voicestand (- is standard input) and recomputes their account: "
      "captured = delivered + dropped for each run, every drop with its gap, texts and segments "

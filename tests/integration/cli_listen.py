@@ -225,6 +225,27 @@ def threads_run_where_they_are_put(_):
 
 
 @case
+def what_tune_finds_is_used(folder):
+    os.environ['XDG_STATE_HOME'] = folder
+    try:
+        p = run('tune', '--seconds', '1')
+        check('best here: --place' in p.out and p.out.count(' ms ') >= 5, p.out)
+        kept = json.loads(read_text(folder + '/voicestand/tuned.json'))
+        check(len(kept['rows']) >= 5 and all(r['wake_p99_us'] > 0 for r in kept['rows']), kept)
+        row = next(json.loads(line) for line in run('doctor', '--format', 'jsonl',
+                                                    check_status=None).out.splitlines()
+                   if '"tuned"' in line)
+        check('placement %s, period %d ms' % (kept['place'], kept['period_ms']) in row['value'], row)
+        kept['place'] = 'worker=1023'  # what cannot be shows that it is looked at
+        write_file(folder + '/voicestand/tuned.json', json.dumps(kept).encode())
+        p = run('listen', '--capture', 'null:1', check_status=3)
+        check('names a processor' in p.err, p.err)
+        run('listen', '--capture', 'null:1', '--place', 'none')
+    finally:
+        del os.environ['XDG_STATE_HOME']
+
+
+@case
 def standard_input_as_a_terminal_is_refused(_):
     status, shown = in_terminal(['segment', '-'])
     check(status != 0 and 'terminal' in shown, status, shown)

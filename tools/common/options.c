@@ -178,6 +178,10 @@ static const struct option root[] = {
          .value = VALUE_FOLDER),
     {0}};
 
+static const struct option tuning[] = {
+    NUMBER(0, "seconds", "N", seconds, 1, 60, "measure each way for N seconds [2]", .none = 0),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -197,6 +201,7 @@ const struct option_group group_files = {"Many files", files};
 const struct option_group group_format = {"Output", format};
 const struct option_group group_monitor = {"Figures", monitoring};
 const struct option_group group_root = {"Another machine", root};
+const struct option_group group_tune = {"Measuring", tuning};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)

@@ -81,7 +81,7 @@ struct command {
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
-    group_root, group_general;
+    group_root, group_tune, group_general;
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 
