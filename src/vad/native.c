@@ -76,13 +76,15 @@ static void run_first(struct vs__native *n, uint8_t now[CHANNELS])
 {
     uint8_t row[WIDTH0] = {0};
     int32_t sum[CHANNELS];
+    float found[CHANNELS];
 
     memcpy(row, n->past.heard, 2 * FEATURES);
     memcpy(row + 2 * FEATURES, n->input, FEATURES);
     memcpy(n->past.heard, row + FEATURES, 2 * FEATURES);
     n->dsp.rows_s8(sum, weights()->first[0], WIDTH0, row, WIDTH0, CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++)
-        now[c] = to_steps((float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c]);
+        found[c] = (float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c];
+    n->dsp.f32_to_u7(now, found, CHANNELS, 1.0f, 0.0f);
 }
 
 /* `now` goes into the past and what the block finds is added to it. */
@@ -92,6 +94,7 @@ static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
     const struct block *b = &blocks[i];
     uint8_t row[WIDTH] = {0};
     int32_t sum[CHANNELS];
+    float both[CHANNELS];
 
     memcpy(row, past[0], CHANNELS);
     memcpy(row + CHANNELS, past[b->reach], CHANNELS);
@@ -102,8 +105,9 @@ static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
     for (size_t c = 0; c < CHANNELS; c++) {
         float found = (float)sum[c] * b->scale[c] + b->bias[c];
 
-        now[c] = to_steps((float)now[c] + (found > 0.0f ? found : 0.0f));
+        both[c] = (float)now[c] + (found > 0.0f ? found : 0.0f);
     }
+    n->dsp.f32_to_u7(now, both, CHANNELS, 1.0f, 0.0f);
 }
 
 /* Gated recurrent unit: what is new and how much of it is taken are decided by what the blocks
@@ -116,8 +120,7 @@ static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
     float *h = n->past.hidden;
 
     memcpy(in, now, CHANNELS);
-    for (size_t i = 0; i < HIDDEN; i++)
-        state[i] = to_steps(h[i] * HIDDEN_STEPS + HIDDEN_ZERO);
+    n->dsp.f32_to_u7(state, h, HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
     n->dsp.rows_s8(from_in, weights()->in[0], WIDTH_GRU, in, WIDTH_GRU, 3 * HIDDEN);
     n->dsp.rows_s8(from_state, weights()->state[0], WIDTH_GRU, state, WIDTH_GRU, 3 * HIDDEN);
     for (size_t i = 0; i < 3 * HIDDEN; i++) {

@@ -159,6 +159,11 @@ void vs__f32_to_u7_avx2(uint8_t *dst, const float *src, size_t n, float scale, f
         __m256i v = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order);
         _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
     }
+    for (; i + 8 <= n; i += 8) {
+        __m256i v = scale_clamp(src + i, times, plus);
+        __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+        _mm_storel_epi64((__m128i *)(void *)(dst + i), _mm_packus_epi16(words, words));
+    }
     vs__f32_to_u7_c(dst + i, src + i, n - i, scale, zero);
 }
 
@@ -545,10 +550,36 @@ static __m256i add_products(__m256i sum, __m256i b, const int8_t *a)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
+/* Eight rows at a time share the loads of `b`, and the adding up of their lanes. */
+static void add_eight_rows(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n)
+{
+    const int8_t *c = a + 4 * stride;
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0,
+            s7 = s0;
+    for (size_t i = 0; i < n; i += 32) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
+        s0 = add_products(s0, x, a + i);
+        s1 = add_products(s1, x, a + stride + i);
+        s2 = add_products(s2, x, a + 2 * stride + i);
+        s3 = add_products(s3, x, a + 3 * stride + i);
+        s4 = add_products(s4, x, c + i);
+        s5 = add_products(s5, x, c + stride + i);
+        s6 = add_products(s6, x, c + 2 * stride + i);
+        s7 = add_products(s7, x, c + 3 * stride + i);
+    }
+    s0 = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
+    s4 = _mm256_hadd_epi32(_mm256_hadd_epi32(s4, s5), _mm256_hadd_epi32(s6, s7));
+    __m256i low = _mm256_permute2x128_si256(s0, s4, 0x20);
+    __m256i high = _mm256_permute2x128_si256(s0, s4, 0x31);
+    _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_add_epi32(low, high));
+}
+
 void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
                       size_t count)
 {
     size_t r = 0;
+    for (; n % 32 == 0 && r + 8 <= count; r += 8, a += 8 * stride)
+        add_eight_rows(dst + r, a, stride, b, n);
     for (; r + 4 <= count; r += 4, a += 4 * stride) {
         const int8_t *a0 = a, *a1 = a0 + stride, *a2 = a1 + stride, *a3 = a2 + stride;
         __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
