@@ -67,6 +67,18 @@ class Listener:
         self.p.stderr.close()
 
 
+def wait_for(path):
+    """Until somebody answers there: a socket is there before it is listened on."""
+    def answers():
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
+            return True
+        except OSError:
+            return False
+    wait_until(answers, 10, 'somebody answers at ' + path)
+
+
 def needs_server():
     p = run('monitor', *ALL, '--capture', 'null:1', '--metrics', 'unix:/nonexistent/x',
             check_status=None)
@@ -99,7 +111,7 @@ def metrics_are_open_metrics(folder):
     needs_server()
     path = folder + '/socket'
     with Listener('monitor', *ALL, '--metrics', 'unix:' + path):
-        wait_until(lambda: os.path.exists(path), 5, path)
+        wait_for(path)
         time.sleep(1.5)
         status, text, headers = get(UnixConnection(path), '/metrics')
     equal(status, 200)
@@ -126,7 +138,7 @@ def a_socket_is_for_its_user_alone(folder):
     needs_server()
     path = folder + '/socket'
     with Listener('listen', *ALL, '-q', '--metrics', 'unix:' + path):
-        wait_until(lambda: os.path.exists(path), 5, path)
+        wait_for(path)
         equal(os.stat(path).st_mode & 0o777, 0o600)
         equal(get(UnixConnection(path), '/live.json')[0], 200)
         equal(get(UnixConnection(path), '/other')[0], 404)
@@ -148,7 +160,7 @@ def a_stale_socket_is_taken_over_a_used_one_is_not(folder):
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(path)  # and nobody listens on it any more
     with Listener('monitor', *ALL, '--metrics', 'unix:' + path):
-        wait_until(lambda: os.stat(path).st_mode & 0o777 == 0o600, 5, path)
+        wait_for(path)
         p = run('monitor', *ALL, '--capture', 'null:1', '--metrics', 'unix:' + path, check_status=6)
         one_line(p, 'somebody answers there already')
         equal(get(UnixConnection(path), '/metrics')[0], 200)
