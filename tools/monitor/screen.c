@@ -142,11 +142,11 @@ static void draw_history(FILE *to, const struct view_look *l, size_t columns)
 
 static void draw_head(FILE *to, const struct view_look *l)
 {
-    const char *device = l->info.device != NULL ? l->info.device : l->info.capture;
+    const char *device = l->device[0] != '\0' ? l->device : l->capture;
 
     fprintf(to, "VoiceStand  %s%s" PLAIN "  %.40s, %u Hz, %u ch, %s, %s, %.0f s" END_LINE END_LINE,
-            l->speech ? GREEN : DIM, l->speech ? "● speech " : "○ silence", device, l->info.rate_hz,
-            l->info.channels, l->info.vad, l->info.cpu, (double)l->stats.elapsed_ns / 1e9);
+            l->speech ? GREEN : DIM, l->speech ? "● speech " : "○ silence", device, l->rate_hz,
+            l->channels, l->vad, l->cpu, (double)l->stats.elapsed_ns / 1e9);
 }
 
 static void draw_level(FILE *to, const struct view_look *l)

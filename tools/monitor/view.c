@@ -33,15 +33,34 @@ void view_fini(struct view *v)
     pthread_mutex_destroy(&v->lock);
 }
 
+static void note(char *ret, size_t bytes, const char *text)
+{
+    snprintf(ret, bytes, "%s", text != NULL ? text : "");
+}
+
+/* Copied: those who look may still write when the pipeline is gone. */
+static void note_info(struct view_look *l, vs_pipeline *p)
+{
+    struct vs_pipeline_info info = {.size = sizeof(info)};
+
+    vs_pipeline_info(p, &info);
+    l->rate_hz = info.rate_hz;
+    l->channels = info.channels;
+    note(l->capture, sizeof(l->capture), info.capture);
+    note(l->device, sizeof(l->device), info.device);
+    note(l->vad, sizeof(l->vad), info.vad);
+    note(l->vad_device, sizeof(l->vad_device), info.vad_device);
+    note(l->cpu, sizeof(l->cpu), info.cpu);
+}
+
 void view_attach(struct view *v, vs_pipeline *p)
 {
     pthread_mutex_lock(&v->lock);
     v->pipeline = p;
-    v->look.info = (struct vs_pipeline_info){.size = sizeof(v->look.info)};
     v->look.stats = (struct vs_stats){.size = sizeof(v->look.stats)};
     v->measured_ns = mono_ns();
     if (p != NULL)
-        vs_pipeline_info(p, &v->look.info);
+        note_info(&v->look, p);
     pthread_mutex_unlock(&v->lock);
 }
 
@@ -56,9 +75,9 @@ void view_event(struct view *v, const struct vs_event *e)
     else if (e->type == VS_EVENT_START || e->type == VS_EVENT_END)
         l->speech = e->type == VS_EVENT_START;
     else if (e->type == VS_EVENT_STATE || e->type == VS_EVENT_ERROR)
-        snprintf(l->state, sizeof(l->state), "%s", e->text != NULL ? e->text : "");
+        note(l->state, sizeof(l->state), e->text);
     else if (e->text != NULL)
-        snprintf(l->text, sizeof(l->text), "%s", e->text);
+        note(l->text, sizeof(l->text), e->text);
     pthread_mutex_unlock(&v->lock);
 }
 

@@ -28,7 +28,8 @@ struct view_thread {
 /** One look; plain data. */
 struct view_look {
     struct vs_stats stats;
-    struct vs_pipeline_info info; /* its strings live as long as the pipeline */
+    uint32_t rate_hz, channels;                                      /* of the source */
+    char capture[32], device[160], vad[32], vad_device[32], cpu[16]; /* what was opened */
     struct vs_power power;
     struct view_thread threads[VIEW_THREADS];
     size_t thread_count;

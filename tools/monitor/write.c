@@ -132,12 +132,12 @@ void view_json(FILE *to, const struct view_look *l, uint64_t since)
 
     fputs("{\"event\":\"monitor\",\"elapsed_s\":", to);
     vs__put_decimal(to, (double)s->elapsed_ns / 1e9, 3);
-    put_text(to, "capture", l->info.capture);
-    put_text(to, "device", l->info.device);
-    put_text(to, "vad", l->info.vad);
-    put_text(to, "cpu", l->info.cpu);
-    fprintf(to, ",\"rate_hz\":%u,\"channels\":%u,\"realtime\":%d", l->info.rate_hz,
-            l->info.channels, s->realtime);
+    put_text(to, "capture", l->capture);
+    put_text(to, "device", l->device);
+    put_text(to, "vad", l->vad);
+    put_text(to, "cpu", l->cpu);
+    fprintf(to, ",\"rate_hz\":%u,\"channels\":%u,\"realtime\":%d", l->rate_hz, l->channels,
+            s->realtime);
     put_ledger(to, &s->ledger);
     fprintf(to, ",\"ring_frames\":%u,\"ring_fill_frames\":%u,\"ring_peak_frames\":%u",
             s->ring_frames, s->ring_fill_frames, s->ring_peak_frames);
@@ -248,17 +248,17 @@ static void put_threads(FILE *to, const struct view_look *l)
     }
 }
 
-static void put_info(FILE *to, const struct vs_pipeline_info *info)
+static void put_info(FILE *to, const struct view_look *l)
 {
-    const char *const labels[][2] = {{"version", vs_version()},        {"capture", info->capture},
-                                     {"device", info->device},         {"vad", info->vad},
-                                     {"vad_device", info->vad_device}, {"cpu", info->cpu}};
+    const char *const labels[][2] = {{"version", vs_version()},     {"capture", l->capture},
+                                     {"device", l->device},         {"vad", l->vad},
+                                     {"vad_device", l->vad_device}, {"cpu", l->cpu}};
 
     begin_family(to, "pipeline", "info", NULL, "What was opened.");
     fputs("voicestand_pipeline_info{", to);
     for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         fprintf(to, "%s%s=\"", i > 0 ? "," : "", labels[i][0]);
-        put_label(to, labels[i][1] != NULL ? labels[i][1] : "");
+        put_label(to, labels[i][1]);
         fputc('"', to);
     }
     fputs("} 1\n", to);
@@ -284,7 +284,7 @@ void view_metrics(FILE *to, const struct view_look *l)
     const struct view_hop *last =
         l->hops_seen > 0 ? &l->hops[(l->hops_seen - 1) % VIEW_HOPS] : NULL;
 
-    put_info(to, &l->info);
+    put_info(to, l);
     put_counter(to, "frames_captured", NULL, "Source frames, lost ones included.",
                 (double)s->ledger.captured);
     put_counter(to, "frames_delivered", NULL, "Source frames that were decided.",
