@@ -127,14 +127,15 @@ static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
         a[i] = (float)from_in[i] * model_gru_in_scale[i] + model_gru_in_bias[i];
         b[i] = (float)from_state[i] * model_gru_state_scale[i] + model_gru_state_bias[i];
     }
-    for (size_t i = 0; i < HIDDEN; i++) {
-        float take = vs__vad_logistic(a[i] + b[i]);
-        float keep = vs__vad_logistic(a[HIDDEN + i] + b[HIDDEN + i]);
-        float x = a[2 * HIDDEN + i] + keep * b[2 * HIDDEN + i];
-        float candidate = 2.0f * vs__vad_logistic(2.0f * x) - 1.0f; /* tanh */
-
-        h[i] += (take > LEAST_TAKE ? take : LEAST_TAKE) * (candidate - h[i]);
-    }
+    /* one thing a loop, so that the compiler makes vectors of it */
+    for (size_t i = 0; i < 2 * HIDDEN; i++)
+        a[i] = vs__vad_logistic(a[i] + b[i]);
+    for (size_t i = 0; i < HIDDEN; i++)
+        b[i] = a[2 * HIDDEN + i] + a[HIDDEN + i] * b[2 * HIDDEN + i];
+    for (size_t i = 0; i < HIDDEN; i++)
+        b[i] = 2.0f * vs__vad_logistic(2.0f * b[i]) - 1.0f; /* tanh */
+    for (size_t i = 0; i < HIDDEN; i++)
+        h[i] += (a[i] > LEAST_TAKE ? a[i] : LEAST_TAKE) * (b[i] - h[i]);
 }
 
 float vs__native_run(struct vs__native *n)

@@ -550,40 +550,48 @@ static __m256i add_products(__m256i sum, __m256i b, const int8_t *a)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-/* Eight rows at a time share the loads of `b`, and the adding up of their lanes. */
-static void add_eight_rows(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n)
+/* Of eight rows, the sums of their lanes. */
+static void store_eight(int32_t *dst, const __m256i s[8])
 {
-    const int8_t *c = a + 4 * stride;
-    __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0,
-            s7 = s0;
-    for (size_t i = 0; i < n; i += 32) {
-        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
-        s0 = add_products(s0, x, a + i);
-        s1 = add_products(s1, x, a + stride + i);
-        s2 = add_products(s2, x, a + 2 * stride + i);
-        s3 = add_products(s3, x, a + 3 * stride + i);
-        s4 = add_products(s4, x, c + i);
-        s5 = add_products(s5, x, c + stride + i);
-        s6 = add_products(s6, x, c + 2 * stride + i);
-        s7 = add_products(s7, x, c + 3 * stride + i);
-    }
-    s0 = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
-    s4 = _mm256_hadd_epi32(_mm256_hadd_epi32(s4, s5), _mm256_hadd_epi32(s6, s7));
-    __m256i low = _mm256_permute2x128_si256(s0, s4, 0x20);
-    __m256i high = _mm256_permute2x128_si256(s0, s4, 0x31);
+    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
+    __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(s[4], s[5]), _mm256_hadd_epi32(s[6], s[7]));
+    __m256i low = _mm256_permute2x128_si256(a, b, 0x20);
+    __m256i high = _mm256_permute2x128_si256(a, b, 0x31);
     _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_add_epi32(low, high));
+}
+
+/* Eight rows of 64: `b` stays in registers, and no loop is left. */
+static void add_short_rows(int32_t *dst, const int8_t *a, size_t stride, __m256i low, __m256i high)
+{
+    const __m256i none = _mm256_setzero_si256();
+    __m256i s[8];
+    for (size_t r = 0; r < 8; r++)
+        s[r] = add_products(add_products(none, low, a + r * stride), high, a + r * stride + 32);
+    store_eight(dst, s);
 }
 
 void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
                       size_t count)
 {
     size_t r = 0;
-    for (; n % 32 == 0 && r + 8 <= count; r += 8, a += 8 * stride)
-        add_eight_rows(dst + r, a, stride, b, n);
+    if (n == 64) {
+        __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)b);
+        __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(b + 32));
+        for (; r + 8 <= count; r += 8, a += 8 * stride)
+            add_short_rows(dst + r, a, stride, low, high);
+    }
     for (; r + 4 <= count; r += 4, a += 4 * stride) {
         const int8_t *a0 = a, *a1 = a0 + stride, *a2 = a1 + stride, *a3 = a2 + stride;
         __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
         size_t i = 0;
+        for (; i + 64 <= n; i += 64) { /* twice the below, with half of its turns */
+            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
+            __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(b + i + 32));
+            s0 = add_products(add_products(s0, x, a0 + i), y, a0 + i + 32);
+            s1 = add_products(add_products(s1, x, a1 + i), y, a1 + i + 32);
+            s2 = add_products(add_products(s2, x, a2 + i), y, a2 + i + 32);
+            s3 = add_products(add_products(s3, x, a3 + i), y, a3 + i + 32);
+        }
         for (; i + 32 <= n; i += 32) {
             __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
             s0 = add_products(s0, x, a0 + i);
