@@ -21,7 +21,6 @@
 #define PEAK_RANGE 12.0f
 #define PEAK_STEP  9.0f
 #define FLOOR_STEP 12.7f
-#define STEPS_MOST 127.0f
 #define LN_2       0.69314718f
 
 /* arithmetic ---------------------------------------------------------------------------------- */
@@ -39,14 +38,6 @@ static inline float log2_of(float x)
     float z = (m - 1.0f) / (m + 1.0f), q = z * z;
     return (float)exponent +
            z * (2.88539008f + q * (0.96179669f + q * (0.57707801f + q * 0.41219858f)));
-}
-
-/* To the nearest of 0..127, halves to even. */
-static uint8_t to_steps(float x)
-{
-    x = x > 0.0f ? x : 0.0f;
-    x = x < STEPS_MOST ? x : STEPS_MOST;
-    return (uint8_t)(int32_t)((x + 0x1.8p23f) - 0x1.8p23f);
 }
 
 /* set up -------------------------------------------------------------------------------------- */
@@ -84,9 +75,9 @@ static void set_window(struct vs__vad_features *f)
     }
 }
 
-int vs__vad_features_init(struct vs__vad_features *f)
+int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu)
 {
-    vs__dsp_init(&f->dsp, 0);
+    vs__dsp_init(&f->dsp, cpu);
     set_bands(f);
     set_window(f);
     return vs__rfft_create_same(VS__VAD_WINDOW, &f->fft);
@@ -110,12 +101,13 @@ static bool measure_bands(struct vs__vad_features *f, float level[VS__VAD_BANDS]
 {
     float rising[VS__VAD_BANDS + 1], falling[VS__VAD_BANDS + 1], all = 0.0f;
 
-    for (size_t i = 0; i < VS__VAD_WINDOW; i++)
-        f->frame[i] = f->past.audio[i] * f->window[i];
+    f->dsp.multiply(f->frame, f->past.audio, f->window, VS__VAD_WINDOW);
     vs__rfft_forward(f->fft, f->frame, f->spectrum);
-    f->dsp.power(f->power, f->spectrum, VS__VAD_BINS);
+    /* here, since the kernel's levels may differ in the last place */
     for (size_t k = 0; k < VS__VAD_BINS; k++)
-        f->upper[k] = f->power[k] * f->weight[k];
+        f->power[k] = f->spectrum[2 * k] * f->spectrum[2 * k] +
+                      f->spectrum[2 * k + 1] * f->spectrum[2 * k + 1];
+    f->dsp.multiply(f->upper, f->power, f->weight, VS__VAD_BINS);
     for (size_t b = 0; b <= VS__VAD_BANDS; b++) {
         float upper = 0.0f, total = 0.0f;
 
@@ -152,7 +144,7 @@ static void track(struct vs__vad_past *p, const float level[VS__VAD_BANDS])
 int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_t *ret)
 {
     struct vs__vad_past *p = &f->past;
-    float level[VS__VAD_BANDS];
+    float level[VS__VAD_BANDS], steps[VS__VAD_FEATURES];
 
     memmove(p->audio, p->audio + VS_HOP_FRAMES,
             (VS__VAD_WINDOW - VS_HOP_FRAMES) * sizeof(p->audio[0]));
@@ -163,8 +155,9 @@ int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_
         return 0; /* the trackers wait: nothing was heard */
     track(p, level);
     for (size_t b = 0; b < VS__VAD_BANDS; b++) {
-        ret[b] = to_steps((level[b] - p->peak + PEAK_RANGE) * PEAK_STEP);
-        ret[VS__VAD_BANDS + b] = to_steps((level[b] - p->floor[b]) * FLOOR_STEP);
+        steps[b] = (level[b] - p->peak + PEAK_RANGE) * PEAK_STEP;
+        steps[VS__VAD_BANDS + b] = (level[b] - p->floor[b]) * FLOOR_STEP;
     }
+    f->dsp.f32_to_u7(ret, steps, VS__VAD_FEATURES, 1.0f, 0.0f);
     return 1;
 }

@@ -3,8 +3,8 @@
    quietest of the last while, so that the level of a recording plays no part. Shared by the detector
    and by the program that trains it.
 
-   Everything here is plain C in one order on every level of kernels: the same audio gives the same
-   numbers, bit by bit, on every machine. */
+   Everything here is plain C in one order, or a kernel that is exact on every level: the same audio gives
+   the same numbers, bit by bit, on every machine. */
 #ifndef VS_SRC_VAD_FEATURES_H
 #define VS_SRC_VAD_FEATURES_H
 
@@ -28,7 +28,7 @@ struct vs__vad_past {
 };
 
 struct vs__vad_features {
-    struct vs__dsp dsp; /* of plain C */
+    struct vs__dsp dsp; /* only kernels that give the same bits on every level are used */
     struct vs__rfft *fft;
     struct vs__vad_past past;
     float window[VS__VAD_WINDOW];
@@ -40,8 +40,8 @@ struct vs__vad_features {
     uint16_t first[VS__VAD_BANDS + 2]; /* bin from which on a band is the upper one */
 };
 
-/** @param f zeroed. @return 0 or -ENOMEM */
-int vs__vad_features_init(struct vs__vad_features *f);
+/** @param f zeroed. @param cpu enum vs_cpu_flags to use. @return 0 or -ENOMEM */
+int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu);
 /** One hop of audio in. Real-time safe. @param ret VS__VAD_FEATURES numbers, 0..127
     @return 1, or 0 if the window is digital silence; `ret` is then that of the quietest */
 int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_t *ret);

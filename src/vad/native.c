@@ -172,7 +172,7 @@ void vs__native_reset(struct vs__native *n)
 
 int vs__native_init(struct vs__native *n, unsigned cpu, const struct vs_log *log)
 {
-    int status = vs__vad_features_init(&n->features);
+    int status = vs__vad_features_init(&n->features, cpu);
 
     if (status < 0)
         vs__log(log, VS_LOG_ERROR, "vad",
