@@ -310,6 +310,9 @@ static int start_threads(struct vs__live *live)
     if (rc == 0)
         rc = start_source(live);
     if (rc == 0) {
+        /* From here the output thread may stop it, and perhaps has a reason since a while. */
+        atomic_store_explicit(&live->started, true, memory_order_release);
+        vs__signal_raise(&live->out);
         watch_power(live);
         return 0;
     }

@@ -82,7 +82,8 @@ void *vs__output_body(void *argument)
     vs__place_thread(live, VS_ROLE_BACKGROUND);
     for (;;) {
         uint32_t seen = vs__signal_seen(&live->out);
-        if (atomic_load_explicit(&p->aborted, memory_order_acquire))
+        if (atomic_load_explicit(&p->aborted, memory_order_acquire) &&
+            atomic_load_explicit(&live->started, memory_order_acquire))
             vs__stop_source(live);
         bool last = atomic_load_explicit(&live->worker_done, memory_order_acquire) &&
                     (!p->engine || atomic_load_explicit(&live->text_done, memory_order_acquire));

@@ -13,7 +13,7 @@
 
 struct fake_script fake_script;
 uint32_t fake_vad_fail_after, fake_vad_delay_us;
-int fake_stt_block;
+int fake_stt_block, fake_stopped_early;
 
 float fake_sample(uint64_t n, uint32_t rate_hz)
 {
@@ -35,7 +35,7 @@ struct fake_source {
     uint64_t position;
     uint32_t done; /* frames of the current step that are out */
     float buffer[8192];
-    _Atomic int cancelled;
+    _Atomic int cancelled, started;
     struct vs__thread thread;
     struct vs_capture_sink sink;
 };
@@ -113,14 +113,21 @@ static int push_start(void *state, const struct vs_capture_sink *sink)
 {
     struct fake_source *s = state;
 
+    struct timespec t = {0, (long)fake_script.start_ms * 1000000};
+
     s->sink = *sink;
-    return vs__thread_start(&s->thread, "fake", push_body, s);
+    int rc = vs__thread_start(&s->thread, "fake", push_body, s);
+    if (t.tv_nsec)
+        nanosleep(&t, NULL);
+    atomic_store(&s->started, 1);
+    return rc;
 }
 
 static void push_stop(void *state)
 {
     struct fake_source *s = state;
 
+    fake_stopped_early += !atomic_load(&s->started);
     atomic_store(&s->cancelled, 1);
     vs__thread_join(&s->thread);
 }

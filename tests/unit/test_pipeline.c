@@ -42,7 +42,7 @@ static struct vs_pipeline_config config_for(struct record *r, const struct vs_ca
 static void set_script(const struct fake_step *steps, size_t count, uint32_t repeat,
                        uint32_t rate_hz, int live)
 {
-    fake_script = (struct fake_script){steps, count, repeat, rate_hz, live};
+    fake_script = (struct fake_script){steps, count, repeat, rate_hz, live, 0};
     fake_vad_fail_after = fake_vad_delay_us = 0;
     fake_stt_block = 0;
 }
@@ -329,6 +329,22 @@ static void a_detector_that_fails_ends_the_run_with_its_error(void **state)
         }
 }
 
+/* A run may be over before the call that started its source is back. */
+static void a_source_that_starts_slowly_is_stopped_after_that(void **state)
+{
+    (void)state;
+    struct record *r = new_record();
+    set_script(even, 1, 100000, 48000, 0);
+    fake_vad_fail_after = 100;
+    fake_script.start_ms = 100;
+    struct vs_pipeline_config config = config_for(r, &fake_push);
+    fake_stopped_early = 0;
+    assert_int_equal(run_threads(&config, NULL), -EIO);
+    assert_int_equal(fake_stopped_early, 0);
+    assert_balanced(r);
+    free(r);
+}
+
 /* Cut at a random instant: what was captured is delivered or counted. */
 static void an_abort_at_any_time_keeps_the_account(void **state)
 {
@@ -580,6 +596,7 @@ int main(void)
         cmocka_unit_test(a_hanging_engine_drops_text_not_audio),
         cmocka_unit_test(a_source_that_fails_ends_the_run_with_its_error),
         cmocka_unit_test(a_detector_that_fails_ends_the_run_with_its_error),
+        cmocka_unit_test(a_source_that_starts_slowly_is_stopped_after_that),
         cmocka_unit_test(an_abort_at_any_time_keeps_the_account),
         cmocka_unit_test(an_inline_run_can_be_aborted_by_an_event),
         cmocka_unit_test(a_slow_user_loses_lesser_events_first),
