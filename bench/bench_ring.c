@@ -2,20 +2,18 @@
 /* The ring between two threads, beside other queues, queues with a lock, and a bare cache line. */
 #include <string.h>
 
-#include "common/bench.h"
+#include "common/partner.h"
 #include "queues/loops.h"
 
 /* A queue in use: the harness's thread and a partner. */
 struct lane {
-    const struct bench *bench;
+    struct bench_partner partner;
     const struct queue_kind *kind;
     void *there, *back;
-    struct vs__thread partner;
-    void (*work)(struct lane *l); /* the partner's */
+    void (*work)(void *state); /* the partner's */
     _Alignas(VS__APART) size_t times;
     unsigned go;                        /* counts how often the partner was sent off */
     _Alignas(VS__APART) uint32_t stamp; /* of this thread alone */
-    _Alignas(VS__APART) int stop;
     _Alignas(VS__APART) uint32_t line_there;
     _Alignas(VS__APART) uint32_t line_back;
 };
@@ -26,16 +24,17 @@ static size_t lane_count;
 
 /* throughput ---------------------------------------------------------------------------------- */
 
-static void produce_when_told(struct lane *l)
+static void produce_when_told(void *state)
 {
+    struct lane *l = state;
     unsigned seen = 0, tries = 0;
 
-    while (!__atomic_load_n(&l->stop, __ATOMIC_ACQUIRE)) {
+    while (!bench_partner_is_to_stop(&l->partner)) {
         unsigned go = __atomic_load_n(&l->go, __ATOMIC_ACQUIRE);
         if (go != seen)
             l->kind->produce(l->there, l->times);
         else
-            queue_wait(&tries);
+            bench_spin(&tries);
         seen = go;
     }
 }
@@ -51,9 +50,11 @@ static double move_items(void *state, size_t times)
 
 /* round trip ---------------------------------------------------------------------------------- */
 
-static void echo_items(struct lane *l)
+static void echo_items(void *state)
 {
-    l->kind->echo(l->there, l->back, &l->stop);
+    struct lane *l = state;
+
+    l->kind->echo(l->there, l->back, &l->partner.stop);
 }
 
 static double send_and_get_back(void *state, size_t times)
@@ -66,17 +67,18 @@ static double send_and_get_back(void *state, size_t times)
 }
 
 /* The bare line: no queue can be faster. */
-static void echo_line(struct lane *l)
+static void echo_line(void *state)
 {
+    struct lane *l = state;
     uint32_t last = 0, now;
     unsigned tries = 0;
 
-    while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
+    while (!bench_partner_is_to_stop(&l->partner)) {
         now = __atomic_load_n(&l->line_there, __ATOMIC_ACQUIRE);
         if (now != last)
             __atomic_store_n(&l->line_back, now, __ATOMIC_RELEASE);
         else
-            queue_wait(&tries);
+            bench_spin(&tries);
         last = now;
     }
 }
@@ -90,47 +92,35 @@ static double bounce_line(void *state, size_t times)
         uint32_t next = l->line_back + 1;
         __atomic_store_n(&l->line_there, next, __ATOMIC_RELEASE);
         while (__atomic_load_n(&l->line_back, __ATOMIC_ACQUIRE) != next)
-            queue_wait(&tries);
+            bench_spin(&tries);
     }
     return 1;
 }
 
 /* lanes --------------------------------------------------------------------------------------- */
 
-static void *run_partner(void *state)
-{
-    struct lane *l = state;
-
-    bench_place_thread(l->bench, 1);
-    l->work(l);
-    return NULL;
-}
-
 static void open_lane(void *state)
 {
     struct lane *l = state;
 
-    bench_place_thread(l->bench, 0);
-    l->stop = 0;
     l->go = 0;
     l->line_there = l->line_back = 0;
     if (l->kind) {
         l->there = l->kind->open();
         l->back = l->kind->open();
     }
-    if (vs__thread_start(&l->partner, "partner", run_partner, l) < 0)
-        bench_die("no thread");
+    bench_partner_start(&l->partner, l->work, l);
 }
 
-/* Locks wait for ever: one more item lets the partner see that it is to end. */
 static void close_lane(void *state)
 {
     struct lane *l = state;
 
-    __atomic_store_n(&l->stop, 1, __ATOMIC_RELEASE);
-    if (l->work == echo_items)
+    if (l->work == echo_items) { /* one more item, as who waits at a lock sees nothing else */
+        __atomic_store_n(&l->partner.stop, 1, __ATOMIC_RELEASE);
         l->kind->produce(l->there, 1);
-    vs__thread_join(&l->partner);
+    }
+    bench_partner_stop(&l->partner);
     if (l->kind) {
         l->kind->close(l->there);
         l->kind->close(l->back);
@@ -138,11 +128,11 @@ static void close_lane(void *state)
 }
 
 static void add_lane(struct bench *b, const char *name, enum bench_kind kind, bench_run_fn *run,
-                     void (*work)(struct lane *), const struct queue_kind *queue)
+                     void (*work)(void *), const struct queue_kind *queue)
 {
     struct lane *l = &lanes[lane_count++];
 
-    *l = (struct lane){.bench = b, .kind = queue, .work = work};
+    *l = (struct lane){.partner.bench = b, .kind = queue, .work = work};
     bench_add(b, name, kind, run, l);
     bench_around(b, open_lane, close_lane);
 }

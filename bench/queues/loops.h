@@ -5,9 +5,10 @@
 #ifndef VS_BENCH_QUEUES_LOOPS_H
 #define VS_BENCH_QUEUES_LOOPS_H
 
-#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/spin.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -33,18 +34,6 @@ struct queue_kind {
     void (*ping)(void *there, void *back, uint32_t stamp);
     void (*echo)(void *there, void *back, const int *stop); /* until `*stop` */
 };
-
-/** A pause in a retry loop; gives way when it takes long, as on a machine with one processor. */
-static inline void queue_wait(unsigned *tries)
-{
-    if (++*tries % 4096 == 0)
-        sched_yield();
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 static inline void stamp_item(uint32_t *item, uint32_t stamp)
 {
@@ -76,7 +65,7 @@ static inline int frame_has(const struct frame *f, uint32_t stamp)
             unsigned tries = 0;                                                                    \
             STAMP(&item, (uint32_t)i &STAMPS);                                                     \
             while (!PUT(there, &item))                                                             \
-                queue_wait(&tries);                                                                \
+                bench_spin(&tries);                                                                \
         }                                                                                          \
     }                                                                                              \
     static size_t consume_##NAME(void *there, size_t times)                                        \
@@ -86,7 +75,7 @@ static inline int frame_has(const struct frame *f, uint32_t stamp)
         for (size_t i = 0; i < times; i++) {                                                       \
             unsigned tries = 0;                                                                    \
             while (!GET(there, &item))                                                             \
-                queue_wait(&tries);                                                                \
+                bench_spin(&tries);                                                                \
             wrong += !HAS(&item, (uint32_t)i & STAMPS);                                            \
         }                                                                                          \
         return wrong;                                                                              \
@@ -97,10 +86,10 @@ static inline int frame_has(const struct frame *f, uint32_t stamp)
         unsigned tries = 0;                                                                        \
         STAMP(&item, stamp);                                                                       \
         while (!PUT(there, &item))                                                                 \
-            queue_wait(&tries);                                                                    \
+            bench_spin(&tries);                                                                    \
         do {                                                                                       \
             while (!GET(back, &item))                                                              \
-                queue_wait(&tries);                                                                \
+                bench_spin(&tries);                                                                \
         } while (!HAS(&item, stamp));                                                              \
     }                                                                                              \
     static void echo_##NAME(void *there, void *back, const int *stop)                              \
@@ -109,10 +98,10 @@ static inline int frame_has(const struct frame *f, uint32_t stamp)
         unsigned tries = 0;                                                                        \
         while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {                                         \
             if (!GET(there, &item))                                                                \
-                queue_wait(&tries);                                                                \
+                bench_spin(&tries);                                                                \
             else                                                                                   \
                 while (!PUT(back, &item))                                                          \
-                    queue_wait(&tries);                                                            \
+                    bench_spin(&tries);                                                            \
         }                                                                                          \
     }
 

@@ -67,7 +67,7 @@ static void produce_batches(void *there, size_t times, size_t most)
         size_t bytes, want = VS__MIN(most, times - i) * sizeof(uint32_t);
         uint32_t *to;
         while (to = vs__ring_write_begin(there, want, &bytes), bytes < want)
-            queue_wait(&tries);
+            bench_spin(&tries);
         for (size_t k = 0; k < want / sizeof(*to); k++)
             to[k] = (uint32_t)(i + k) & STAMPS;
         vs__ring_write_commit(there, want);
@@ -84,7 +84,7 @@ static size_t consume_batches(void *there, size_t times, size_t most)
         size_t bytes, want = VS__MIN(most, times - i) * sizeof(uint32_t);
         const uint32_t *from;
         while (from = vs__ring_read_begin(there, want, &bytes), bytes < want)
-            queue_wait(&tries);
+            bench_spin(&tries);
         for (size_t k = 0; k < want / sizeof(*from); k++)
             wrong += from[k] != ((uint32_t)(i + k) & STAMPS);
         vs__ring_read_commit(there, want);
@@ -112,7 +112,7 @@ static size_t consume_ring_in_place(void *there, size_t times)
         unsigned tries = 0;
         const struct frame *f;
         while (f = vs__ring_read_begin(there, sizeof(*f), &bytes), bytes < sizeof(*f))
-            queue_wait(&tries);
+            bench_spin(&tries);
         wrong += !frame_has(f, (uint32_t)i & STAMPS);
         vs__ring_read_commit(there, sizeof(*f));
     }

@@ -8,6 +8,7 @@
 
 int vs__pool_init(struct vs__pool *p, uint32_t block_bytes, uint32_t count)
 {
+    assert((block_bytes & (block_bytes - 1)) == 0);
     unsigned char *memory = vs__alloc((size_t)block_bytes * count);
     uint32_t *free_list = vs__alloc(sizeof(*free_list) * count);
 
@@ -20,36 +21,15 @@ int vs__pool_init(struct vs__pool *p, uint32_t block_bytes, uint32_t count)
     (void)mlock(memory, (size_t)block_bytes * count);
     for (uint32_t i = 0; i < count; i++)
         free_list[i] = count - 1 - i;
-    *p = (struct vs__pool){memory, free_list, block_bytes, count, count};
+    *p = (struct vs__pool){memory, free_list, (uint32_t)__builtin_ctz(block_bytes), count, count};
     return 0;
 }
 
 void vs__pool_fini(struct vs__pool *p)
 {
     if (p->memory)
-        (void)munlock(p->memory, (size_t)p->block_bytes * p->count);
+        (void)munlock(p->memory, (size_t)p->count << p->shift);
     vs__free(p->memory);
     vs__free(p->free_list);
     *p = (struct vs__pool){0};
-}
-
-void *vs__pool_take(struct vs__pool *p)
-{
-    if (p->free == 0)
-        return NULL;
-    return p->memory + (size_t)p->free_list[--p->free] * p->block_bytes;
-}
-
-void vs__pool_give(struct vs__pool *p, void *block)
-{
-    assert(p->free < p->count);
-    p->free_list[p->free++] = vs__pool_index(p, block);
-}
-
-uint32_t vs__pool_index(const struct vs__pool *p, const void *block)
-{
-    size_t offset = (size_t)((const unsigned char *)block - p->memory);
-
-    assert(offset % p->block_bytes == 0 && offset / p->block_bytes < p->count);
-    return (uint32_t)(offset / p->block_bytes);
 }

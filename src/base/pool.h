@@ -5,6 +5,8 @@
 #ifndef VS_SRC_BASE_POOL_H
 #define VS_SRC_BASE_POOL_H
 
+#include <assert.h>
+
 #include "base/base.h"
 
 #define VS__POOL_SMALL  (1u << 10) /**< messages */
@@ -13,18 +15,38 @@
 
 struct vs__pool {
     unsigned char *memory;
-    uint32_t *free_list;
-    uint32_t block_bytes, count, free;
+    uint32_t *free_list; /**< numbers of blocks; the last given back is the first to be taken */
+    uint32_t shift;      /**< a block has 2^shift bytes */
+    uint32_t count, free;
 };
 
-/** Make `count` blocks, touched, and locked into memory as far as the system allows.
-    @return 0, -ENOMEM */
+/** Make `count` blocks of one of the sizes above, touched, and locked into memory as far as the
+    system allows. @return 0, -ENOMEM */
 int vs__pool_init(struct vs__pool *p, uint32_t block_bytes, uint32_t count);
 void vs__pool_fini(struct vs__pool *p);
-/** A block, or NULL when all are taken. Its bytes are what the last user left. */
-void *vs__pool_take(struct vs__pool *p);
-void vs__pool_give(struct vs__pool *p, void *block);
+
 /** Number of a block, 0..count-1. */
-uint32_t vs__pool_index(const struct vs__pool *p, const void *block);
+static inline uint32_t vs__pool_index(const struct vs__pool *p, const void *block)
+{
+    size_t offset = (size_t)((const unsigned char *)block - p->memory);
+    size_t index = offset >> p->shift;
+
+    assert(index << p->shift == offset && index < p->count);
+    return (uint32_t)index;
+}
+
+/** A block, or NULL when all are taken. Its bytes are what the last user left. */
+static inline void *vs__pool_take(struct vs__pool *p)
+{
+    if (p->free == 0)
+        return NULL;
+    return p->memory + ((size_t)p->free_list[--p->free] << p->shift);
+}
+
+static inline void vs__pool_give(struct vs__pool *p, void *block)
+{
+    assert(p->free < p->count);
+    p->free_list[p->free++] = vs__pool_index(p, block);
+}
 
 #endif
