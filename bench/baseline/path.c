@@ -33,6 +33,7 @@ static void take_events(struct naive_path *p)
     while (e) {
         struct naive_event *next = e->next;
         p->told++;
+        p->sum += e->type != 1 ? (double)e->value : 0;
         free(e->frame);
         free(e);
         e = next;
