@@ -27,7 +27,7 @@ struct fake_script {
     uint32_t start_ms; /**< that start() takes after its thread runs */
 };
 extern struct fake_script fake_script;
-extern int fake_stopped_early; /**< stop() calls that came before start() was back */
+extern int fake_stopped_early;                /**< stop() calls that came before start() was back */
 extern const struct vs_capture_ops fake_pull; /**< with read() */
 extern const struct vs_capture_ops fake_push; /**< with start() and a thread */
 
