@@ -83,6 +83,12 @@ static inline void vs__ring_read_commit(struct vs__ring *r, size_t bytes)
     atomic_store_explicit(&r->tail, r->tail_own, memory_order_release);
 }
 
+/** Consumer: bytes that it knows of, without a look at what the producer writes; there may be more. */
+static inline size_t vs__ring_seen(const struct vs__ring *r)
+{
+    return (size_t)(r->head_seen - r->tail_own);
+}
+
 /** All or nothing: one item of `bytes`. @return false when full, or empty. */
 static inline bool vs__ring_put(struct vs__ring *r, const void *item, size_t bytes)
 {

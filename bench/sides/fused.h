@@ -2,8 +2,8 @@
 /* The work of the naive frame path (bench/baseline) as this project does such work: frames in place in
    the ring, one pass and a half over them instead of a dozen, running sums instead of histories that
    move, events from a pool by a ring. It finds the same figures, in plain C and with AVX2. */
-#ifndef VS_BENCH_FUSED_FUSED_H
-#define VS_BENCH_FUSED_FUSED_H
+#ifndef VS_BENCH_SIDES_FUSED_H
+#define VS_BENCH_SIDES_FUSED_H
 
 #include "base/base.h"
 #include "base/pool.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The naive path's work in few passes. */
-#include "fused/fused.h"
+#include "sides/fused.h"
 
 #include <errno.h>
 #include <math.h>
