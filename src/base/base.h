@@ -82,6 +82,10 @@ int vs__thread_start(struct vs__thread *t, const char *name, void *(*body)(void 
 void vs__thread_join(struct vs__thread *t);
 /** Never wait for it: it may run on until the process ends. */
 void vs__thread_leave(struct vs__thread *t);
+/** The one lock for what a process has once, at create and destroy. Held for as long as it takes to
+    make some tables; nothing that is called under it takes it again. */
+void vs__global_lock(void);
+void vs__global_unlock(void);
 /** Flush denormals to zero on the calling thread; returns the old mode for vs__fp_restore(). */
 unsigned vs__fp_fast(void);
 void vs__fp_restore(unsigned mode);

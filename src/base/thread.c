@@ -98,6 +98,18 @@ void vs__thread_leave(struct vs__thread *t)
 }
 
 #if defined(__x86_64__)
+static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void vs__global_lock(void)
+{
+    pthread_mutex_lock(&global_lock);
+}
+
+void vs__global_unlock(void)
+{
+    pthread_mutex_unlock(&global_lock);
+}
+
 unsigned vs__fp_fast(void)
 {
     unsigned old = _mm_getcsr();

@@ -140,6 +140,15 @@ void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out)
     f->level->forward(f, in, out);
 }
 
+void vs__rfft_forward_apart(const struct vs__rfft *f, float *scratch, const float *in, float *out)
+{
+    struct vs__rfft own = *f;
+
+    own.a = scratch;
+    own.b = scratch + f->n;
+    own.level->forward(&own, in, out);
+}
+
 void vs__rfft_inverse(struct vs__rfft *f, const float *in, float *out)
 {
     f->level->inverse(f, in, out);

@@ -2,6 +2,7 @@
 /* Band levels under the slow peak and over their floors. */
 #include "vad/features.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +23,18 @@
 #define PEAK_STEP  9.0f
 #define FLOOR_STEP 12.7f
 #define LN_2       0.69314718f
+
+/* What never changes: one of it serves all detectors of the process, whose own memory then stays so
+   small that many of them fit into a cache. */
+struct vs__vad_tables {
+    struct vs__rfft *fft;
+    float window[VS__VAD_WINDOW];
+    float weight[VS__VAD_BINS]; /* the part of a bin that goes to the upper of its two bands */
+    uint16_t first[VS__VAD_BANDS + 2]; /* bin from which on a band is the upper one */
+};
+
+static struct vs__vad_tables *shared; /* under the global lock; NULL while nobody uses it */
+static unsigned users;
 
 /* arithmetic ---------------------------------------------------------------------------------- */
 
@@ -48,7 +61,7 @@ static double hz_to_mel(double hz)
 }
 
 /* Triangular bands, equally wide in mel, whose feet are their neighbours' tips. */
-static void set_bands(struct vs__vad_features *f)
+static void set_bands(struct vs__vad_tables *t)
 {
     double low = hz_to_mel(BAND_LOW_HZ);
     double step = (hz_to_mel(BAND_HIGH_HZ) - low) / (VS__VAD_BANDS + 1);
@@ -57,30 +70,55 @@ static void set_bands(struct vs__vad_features *f)
     for (size_t k = 0; k < VS__VAD_BINS; k++) {
         double x = (hz_to_mel((double)k * VS_RATE_HZ / VS__VAD_WINDOW) - low) / step;
 
-        f->weight[k] = (float)(x - floor(x));
-        while (band < VS__COUNT(f->first) && x >= (double)band)
-            f->first[band++] = (uint16_t)k;
+        t->weight[k] = (float)(x - floor(x));
+        while (band < VS__COUNT(t->first) && x >= (double)band)
+            t->first[band++] = (uint16_t)k;
     }
 }
 
 /* Hann, scaled so that a full-scale sine has a power of about 1 in its bin. */
-static void set_window(struct vs__vad_features *f)
+static void set_window(struct vs__vad_tables *t)
 {
     const double pi = 3.14159265358979323846;
 
     for (size_t i = 0; i < VS__VAD_WINDOW; i++) {
         double w = 0.5 - 0.5 * cos(2.0 * pi * ((double)i + 0.5) / VS__VAD_WINDOW);
 
-        f->window[i] = (float)(w * 4.0 / VS__VAD_WINDOW);
+        t->window[i] = (float)(w * 4.0 / VS__VAD_WINDOW);
     }
+}
+
+static int create_tables(struct vs__vad_tables **ret)
+{
+    struct vs__vad_tables *t = vs__alloc(sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    int rc = vs__rfft_create_same(VS__VAD_WINDOW, &t->fft);
+    if (rc < 0) {
+        vs__free(t);
+        return rc;
+    }
+    set_bands(t);
+    set_window(t);
+    *ret = t;
+    return 0;
 }
 
 int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu)
 {
+    int rc = 0;
+
     vs__dsp_init(&f->dsp, cpu);
-    set_bands(f);
-    set_window(f);
-    return vs__rfft_create_same(VS__VAD_WINDOW, &f->fft);
+    vs__global_lock();
+    if (!shared)
+        rc = create_tables(&shared);
+    if (rc == 0) {
+        users++;
+        f->tables = shared;
+    }
+    vs__global_unlock();
+    return rc;
 }
 
 void vs__vad_features_reset(struct vs__vad_features *f)
@@ -90,33 +128,43 @@ void vs__vad_features_reset(struct vs__vad_features *f)
 
 void vs__vad_features_fini(struct vs__vad_features *f)
 {
-    vs__rfft_destroy(f->fft);
-    f->fft = NULL;
+    if (!f->tables)
+        return;
+    f->tables = NULL;
+    vs__global_lock();
+    if (--users == 0) {
+        vs__rfft_destroy(shared->fft);
+        vs__free(shared);
+        shared = NULL;
+    }
+    vs__global_unlock();
 }
 
 /* a hop --------------------------------------------------------------------------------------- */
 
 /* Level of each band. @return whether there is anything to hear */
-static bool measure_bands(struct vs__vad_features *f, float level[VS__VAD_BANDS])
+static bool measure_bands(const struct vs__vad_features *f, float level[VS__VAD_BANDS])
 {
+    const struct vs__vad_tables *t = f->tables;
+    float frame[VS__VAD_WINDOW], spectrum[2 * VS__VAD_BINS], scratch[2 * VS__VAD_WINDOW];
+    float power[VS__VAD_BINS], upper[VS__VAD_BINS];
     float rising[VS__VAD_BANDS + 1], falling[VS__VAD_BANDS + 1], all = 0.0f;
 
-    f->dsp.multiply(f->frame, f->past.audio, f->window, VS__VAD_WINDOW);
-    vs__rfft_forward(f->fft, f->frame, f->spectrum);
+    f->dsp.multiply(frame, f->past.audio, t->window, VS__VAD_WINDOW);
+    vs__rfft_forward_apart(t->fft, scratch, frame, spectrum);
     /* here, since the kernel's levels may differ in the last place */
     for (size_t k = 0; k < VS__VAD_BINS; k++)
-        f->power[k] = f->spectrum[2 * k] * f->spectrum[2 * k] +
-                      f->spectrum[2 * k + 1] * f->spectrum[2 * k + 1];
-    f->dsp.multiply(f->upper, f->power, f->weight, VS__VAD_BINS);
+        power[k] = spectrum[2 * k] * spectrum[2 * k] + spectrum[2 * k + 1] * spectrum[2 * k + 1];
+    f->dsp.multiply(upper, power, t->weight, VS__VAD_BINS);
     for (size_t b = 0; b <= VS__VAD_BANDS; b++) {
-        float upper = 0.0f, total = 0.0f;
+        float high = 0.0f, total = 0.0f;
 
-        for (size_t k = f->first[b]; k < f->first[b + 1]; k++) {
-            upper += f->upper[k];
-            total += f->power[k];
+        for (size_t k = t->first[b]; k < t->first[b + 1]; k++) {
+            high += upper[k];
+            total += power[k];
         }
-        rising[b] = upper;
-        falling[b] = total - upper;
+        rising[b] = high;
+        falling[b] = total - high;
         all += total;
     }
     for (size_t b = 0; b < VS__VAD_BANDS; b++)

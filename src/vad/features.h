@@ -29,18 +29,11 @@ struct vs__vad_past {
 
 struct vs__vad_features {
     struct vs__dsp dsp; /* only kernels that give the same bits on every level are used */
-    struct vs__rfft *fft;
+    const struct vs__vad_tables *tables; /* constant, and the same for all that are open */
     struct vs__vad_past past;
-    float window[VS__VAD_WINDOW];
-    float frame[VS__VAD_WINDOW];
-    float spectrum[2 * VS__VAD_BINS];
-    float power[VS__VAD_BINS];
-    float upper[VS__VAD_BINS];  /* the part of it that goes to the upper of a bin's two bands */
-    float weight[VS__VAD_BINS]; /* that part's share */
-    uint16_t first[VS__VAD_BANDS + 2]; /* bin from which on a band is the upper one */
 };
 
-/** @param f zeroed. @param cpu enum vs_cpu_flags to use. @return 0 or -ENOMEM */
+/** Takes a lock. @param f zeroed. @param cpu enum vs_cpu_flags to use. @return 0 or -ENOMEM */
 int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu);
 /** One hop of audio in. Real-time safe. @param ret VS__VAD_FEATURES numbers, 0..127
     @return 1, or 0 if the window is digital silence; `ret` is then that of the quietest */
