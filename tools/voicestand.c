@@ -24,6 +24,9 @@ static const struct option_group *const groups_segment[] = {
     &group_enhance, &group_stdin, &group_general, NULL};
 static const struct option_group *const groups_enhance[] = {
     &group_made, &group_parts, &group_signal, &group_stdin, &group_general, NULL};
+static const struct option_group *const groups_eval[] = {
+    &group_eval,    &group_text,   &group_detect,  &group_signal,
+    &group_enhance, &group_format, &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
@@ -58,6 +61,12 @@ const struct command commands[] = {
      "-23 LUFS, no sample beyond -1 dB; rate and channels stay. Engines that turn speech into text "
      "want --output-rate 16000 --mono. Says on standard error what changed.",
      groups_enhance, run_enhance, VALUE_FILE, 2, 2},
+    {"eval", "FOLDER...", "count the words that a text engine gets wrong",
+     "Hears each recording in FOLDER and below that has its words beside it (NAME.wav, NAME.txt), "
+     "and tells the word error rate, how fast it went (RTF: time taken over time of audio) and how "
+     "long after a segment's end its text came. --stt is pocketsphinx unless given. Run it with "
+     "--whole for the engine alone, without it for what the front end makes of it.",
+     groups_eval, run_eval, VALUE_FOLDER, 1, -1},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",
      groups_report, run_devices, VALUE_ANY, 0, 0},

@@ -16,7 +16,7 @@ stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string 
 uchar wchar wctype""".split())
 INTRINSICS = ("immintrin.h", "arm_neon.h", "xmmintrin.h")
 SYSTEM = re.compile(
-    r"^(sys|linux|arpa|netinet|asm)/|^(aio|cpuid|dirent|dlfcn|fcntl|fnmatch|ftw|getopt|glob|grp|iconv"
+    r"^(sys|linux|arpa|netinet|asm)/|^(aio|cpuid|dirent|dlfcn|fcntl|fnmatch|fts|ftw|getopt|glob|grp|iconv"
     r"|langinfo|libgen|link|malloc|mcheck|net|netdb|poll|pthread|pwd|regex|sched|semaphore|spawn"
     r"|strings|syscall|sysexits|syslog|termios|ucontext|unistd|utime|wordexp|execinfo|elf|features)\.h$")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"]+)"|<([^>]+)>)', re.M)

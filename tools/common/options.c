@@ -30,6 +30,7 @@ static const char *const made_names[] = {"f32", "s16", "s24", NULL};
 /* In the order of enum vs_output_format. */
 static const char *const format_names[] = {"text", "jsonl", "rttm", "audacity", "textgrid",
                                            "srt",  "vtt",   "csv",  NULL};
+static const char *const number_names[] = {"words", "written", NULL};
 static const char *const audio_names[] = {"wav", "flac", NULL};
 static const char *const capture_names[] = {
     "auto", "pipewire", "alsa", "file:", "pipe", "null:", NULL};
@@ -182,6 +183,15 @@ static const struct option tuning[] = {
     NUMBER(0, "seconds", "N", seconds, 1, 60, "measure each way for N seconds [2]", .none = 0),
     {0}};
 
+static const struct option judging[] = {
+    FLAG(0, "whole", whole, "the engine alone: each recording in one piece, as it is"),
+    FLAG(0, "wordless", wordless, "recordings without a text have no words in them"),
+    CHOICE(0, "numbers", "HOW", numbers, number_names,
+           "compare numbers as English words or as they are written: words, written [words]"),
+    NUMBER('j', "jobs", "N", jobs, 1, 256, "recordings at once; more spoil the times [one]",
+           .none = 0),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -202,6 +212,7 @@ const struct option_group group_format = {"Output", format};
 const struct option_group group_monitor = {"Figures", monitoring};
 const struct option_group group_root = {"Another machine", root};
 const struct option_group group_tune = {"Measuring", tuning};
+const struct option_group group_eval = {"Judging", judging};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)

@@ -37,7 +37,8 @@ struct settings {
     const char *audio_dir, *trace, *plot;
     int resume, stats;
     uint32_t jobs;
-    const char *root; /* doctor */
+    const char *root;             /* doctor */
+    int whole, wordless, numbers; /* eval; numbers: 0 words, 1 as written */
     /* every command */
     int verbose, quiet, help;
 };
@@ -81,7 +82,7 @@ struct command {
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
-    group_root, group_tune, group_general;
+    group_root, group_tune, group_eval, group_general;
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 
