@@ -27,6 +27,8 @@ static const struct option_group *const groups_enhance[] = {
 static const struct option_group *const groups_eval[] = {
     &group_eval,    &group_text,   &group_detect,  &group_signal,
     &group_enhance, &group_format, &group_general, NULL};
+static const struct option_group *const groups_type[] = {&group_insert, &group_type, &group_general,
+                                                         NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
@@ -67,6 +69,11 @@ const struct command commands[] = {
      "long after a segment's end its text came. --stt is pocketsphinx unless given. Run it with "
      "--whole for the engine alone, without it for what the front end makes of it.",
      groups_eval, run_eval, VALUE_FOLDER, 1, -1},
+    {"type", "[TEXT...]", "type text into the window that has the focus",
+     "Types TEXT, or standard input, where the cursor is, as dictation does: ways to do it are tried "
+     "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "
+     "are left out. Writes one line of JSON that says how.",
+     groups_type, run_type, VALUE_ANY, 0, -1},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",
      groups_report, run_devices, VALUE_ANY, 0, 0},

@@ -8,7 +8,7 @@ import sys
 
 import lint
 
-WORDS = "datas,statics,crate,fo,te,ba,nd,ue,ans,inout,hist,thead,ser,sie,ot,ist,re-used,nin"
+WORDS = "datas,statics,crate,fo,te,ba,nd,ue,ans,inout,hist,thead,ser,sie,ot,ist,re-used,nin,komma,ende,espace"
 
 
 def need(name):

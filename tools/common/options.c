@@ -192,6 +192,59 @@ static const struct option judging[] = {
            .none = 0),
     {0}};
 
+const char *const paste_names[] = {"shift+Insert", "ctrl+v", "ctrl+shift+v", NULL};
+static const char *const way_names[] = {"wtype", "x11",       "xdotool", "ydotool",
+                                        "paste", "clipboard", NULL};
+static const char *const mic_names[] = {"always", "press", NULL};
+
+static const struct option inserting[] = {
+    TEXT(0, "insert", "WAY,WAY", insert,
+         "ways to insert, tried in turn: wtype, x11, xdotool, ydotool, paste, clipboard "
+         "[those that fit the session]",
+         .choices = way_names),
+    CHOICE(0, "paste", "KEYS", paste, paste_names,
+           "keys that paste: shift+Insert, ctrl+v, ctrl+shift+v [shift+Insert]"),
+    {0}};
+
+static const struct option typing[] = {
+    TEXT(0, "target", "WINDOW", target, "only if this window, of --show-target, has the focus",
+         .value = VALUE_ANY),
+    FLAG(0, "show-target", show_target, "say which window has the focus, and type nothing"),
+    NUMBER(0, "erase", "N", erase, 1, 1000000, "take back the last N characters instead",
+           .none = 0),
+    {0}};
+
+static const struct option dictation[] = {
+    CHOICE(0, "mic", "WHEN", mic, mic_names,
+           "microphone open: always (what was said just before the key is kept), or from the key "
+           "press on [always]"),
+    NUMBER(0, "mic-idle", "S", mic_idle_s, 1, 86400,
+           "with --mic press, it is closed after S seconds without use [30]", .none = 0),
+    FLAG(0, "hands-free", hands_free, "begin hands-free: utterances begin and end by the voice"),
+    NUMBER(0, "quiet-ms", "MS", quiet_ms, 50, 5000,
+           "silence that ends an utterance after the release [300]", .none = 0),
+    NUMBER(0, "grace-ms", "MS", grace_ms, 50, 30000,
+           "longest wait for a last word after the release [1500]", .none = 0),
+    FLAG(0, "plain", plain, "take words as they are: no spoken punctuation, no commands"),
+    TEXT(0, "phrases", "FILE", phrases,
+         "your own replacements, 'spoken = written' a line [phrases.txt in the configuration]",
+         .value = VALUE_FILE),
+    TEXT(0, "hook", "PROGRAM", hook,
+         "give each text to PROGRAM on standard input and take what it answers",
+         .value = VALUE_FILE),
+    FLAG(0, "cues", cues, "play a short sound when listening begins and ends"),
+    FLAG(0, "no-notify", no_notify, "show no desktop notifications"),
+    {0}};
+
+static const struct option control[] = {
+    FLAG(0, "follow", follow, "with status: go on, one line of JSON for each change"),
+    FLAG(0, "all", all, "with --follow: also texts, partial texts and levels"),
+    TEXT(0, "socket", "PATH", socket,
+         "where the service answers [voicestand/dictate in "
+         "XDG_RUNTIME_DIR]",
+         .value = VALUE_FILE),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -213,6 +266,10 @@ const struct option_group group_monitor = {"Figures", monitoring};
 const struct option_group group_root = {"Another machine", root};
 const struct option_group group_tune = {"Measuring", tuning};
 const struct option_group group_eval = {"Judging", judging};
+const struct option_group group_insert = {"Insertion", inserting};
+const struct option_group group_type = {"Typing", typing};
+const struct option_group group_dictate = {"Dictation", dictation};
+const struct option_group group_control = {"Control", control};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)
@@ -222,6 +279,7 @@ void settings_init(struct settings *s)
     s->output_format = -1;
     s->preset = -1;
     s->audio = -1;
+    s->paste = -1;
     s->sample_format = VS_FORMAT_S16;
 }
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Every transcript, in a file of the user's alone, before anything else is done with it. */
+#ifndef VS_TOOLS_DICTATE_JOURNAL_H
+#define VS_TOOLS_DICTATE_JOURNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Open or make `FOLDER/dictation.jsonl`, mode 0600. A line that a crash left unfinished is ended.
+    @return a descriptor to be closed, or -errno */
+int journal_open(const char *folder);
+
+/** Append one line, whole, and wait until the disk has it. @return 0 or -errno */
+int journal_write(int fd, const char *line, size_t bytes);
+
+/** The newest transcript: the value of "text" in the last line that has one, as JSON has it, quotes
+    included; to be freed. @return 0, -ENOENT there is none, -ENOMEM or -errno */
+int journal_last(const char *folder, char **ret);
+
+/** Size from which journal_open() begins a new file and keeps the old one as dictation.1.jsonl. */
+enum { JOURNAL_BYTES = 4 << 20 };
+
+#endif

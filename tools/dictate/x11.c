@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "dictate/x11.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <xcb/xcb.h>
+#include <xcb/xtest.h>
+
+#include "dictate/utf8.h"
+
+/* Between one use of a borrowed key and another one with a different character: who reads the first has
+   to have read it by then. */
+enum { SETTLE_MS = 250 };
+enum { KEYCODES = 256, LOCK_MASK = 2 };
+
+enum keysym {
+    KEY_BACKSPACE = 0xff08,
+    KEY_TAB = 0xff09,
+    KEY_RETURN = 0xff0d,
+    KEY_INSERT = 0xff63,
+    KEY_SHIFT = 0xffe1,
+    KEY_CONTROL = 0xffe3,
+    KEY_CAPS_LOCK = 0xffe5,
+};
+
+struct x11 {
+    xcb_connection_t *c;
+    xcb_window_t root;
+    uint8_t first, last;           /* keycodes that the server knows */
+    uint32_t symbols[KEYCODES][4]; /* of two groups, plain and with Shift */
+    bool is_spare[KEYCODES];       /* has no symbol, or one that we gave it */
+    bool is_modifier[KEYCODES];
+    bool used[KEYCODES]; /* a borrowed key that was pressed since the last wait */
+    bool changed[KEYCODES];
+    unsigned group; /* of the layout, 0 or 1; more: only borrowed keys */
+    bool caps;
+};
+
+/* A key that no keyboard has and no program knows: its symbols are all ours, alike on both levels. */
+static bool is_borrowed(const uint32_t *s)
+{
+    return s[0] != 0 && s[0] == s[1] && (s[2] == 0 || s[2] == s[0]) &&
+           (s[3] == 0 || s[3] == s[0]) && (s[0] < 0xff00 || s[0] >= 0x1000000);
+}
+
+static int read_symbols(struct x11 *x)
+{
+    uint8_t count = (uint8_t)(x->last - x->first + 1);
+    xcb_get_keyboard_mapping_reply_t *r =
+        xcb_get_keyboard_mapping_reply(x->c, xcb_get_keyboard_mapping(x->c, x->first, count), NULL);
+
+    if (r == NULL)
+        return -EIO;
+    const xcb_keysym_t *all = xcb_get_keyboard_mapping_keysyms(r);
+    int each = r->keysyms_per_keycode;
+    for (int key = x->first; key <= x->last; key++) {
+        bool none = true;
+        for (int i = 0; i < each; i++)
+            none = none && all[(key - x->first) * each + i] == 0;
+        for (int i = 0; i < 4; i++)
+            x->symbols[key][i] = i < each ? all[(key - x->first) * each + i] : 0;
+        x->is_spare[key] = none || is_borrowed(x->symbols[key]);
+    }
+    free(r);
+    return 0;
+}
+
+static int read_modifiers(struct x11 *x)
+{
+    xcb_get_modifier_mapping_reply_t *r =
+        xcb_get_modifier_mapping_reply(x->c, xcb_get_modifier_mapping(x->c), NULL);
+
+    if (r == NULL)
+        return -EIO;
+    const xcb_keycode_t *keys = xcb_get_modifier_mapping_keycodes(r);
+    for (int i = 0; i < 8 * r->keycodes_per_modifier; i++)
+        x->is_modifier[keys[i]] = keys[i] != 0;
+    free(r);
+    return 0;
+}
+
+static int read_state(struct x11 *x)
+{
+    xcb_query_pointer_reply_t *r =
+        xcb_query_pointer_reply(x->c, xcb_query_pointer(x->c, x->root), NULL);
+
+    if (r == NULL)
+        return -EIO;
+    x->group = r->mask >> 13 & 3;
+    x->caps = (r->mask & LOCK_MASK) != 0;
+    free(r);
+    return 0;
+}
+
+static void x11_close(void *state)
+{
+    struct x11 *x = state;
+
+    if (x == NULL)
+        return;
+    xcb_disconnect(x->c);
+    free(x);
+}
+
+static int x11_open(void **ret)
+{
+    struct x11 *x = calloc(1, sizeof(*x));
+    int screen, status = 0;
+
+    if (x == NULL)
+        return -ENOMEM;
+    x->c = xcb_connect(NULL, &screen);
+    if (xcb_connection_has_error(x->c)) {
+        x11_close(x);
+        return -ECONNREFUSED;
+    }
+    const xcb_setup_t *setup = xcb_get_setup(x->c);
+    xcb_screen_iterator_t at = xcb_setup_roots_iterator(setup);
+    while (screen-- > 0)
+        xcb_screen_next(&at);
+    x->root = at.data->root;
+    x->first = setup->min_keycode;
+    x->last = setup->max_keycode;
+    const xcb_query_extension_reply_t *test = xcb_get_extension_data(x->c, &xcb_test_id);
+    if (test == NULL || !test->present)
+        status = -ENOTSUP;
+    if (status == 0)
+        status = read_symbols(x);
+    if (status == 0)
+        status = read_modifiers(x);
+    if (status < 0) {
+        x11_close(x);
+        return status;
+    }
+    *ret = x;
+    return 0;
+}
+
+static int x11_focus(void *state, uint32_t *ret)
+{
+    struct x11 *x = state;
+    xcb_get_input_focus_reply_t *r =
+        xcb_get_input_focus_reply(x->c, xcb_get_input_focus(x->c), NULL);
+
+    if (r == NULL)
+        return -EIO;
+    *ret = r->focus > 1 ? r->focus : 0; /* 1 = wherever the pointer is */
+    free(r);
+    return 0;
+}
+
+static void fake(struct x11 *x, uint8_t type, uint8_t key)
+{
+    xcb_test_fake_input(x->c, type, key, 0, x->root, 0, 0, 0);
+}
+
+static void tap(struct x11 *x, uint8_t key)
+{
+    fake(x, XCB_KEY_PRESS, key);
+    fake(x, XCB_KEY_RELEASE, key);
+}
+
+/* Everything sent so far has been taken by the server. @return 0 or -errno */
+static int settle(struct x11 *x)
+{
+    xcb_get_input_focus_reply_t *r =
+        xcb_get_input_focus_reply(x->c, xcb_get_input_focus(x->c), NULL);
+
+    free(r);
+    return r != NULL && !xcb_connection_has_error(x->c) ? 0 : -EIO;
+}
+
+/* Modifiers that somebody still holds would turn letters into commands. */
+static int release_modifiers(struct x11 *x)
+{
+    xcb_query_keymap_reply_t *r = xcb_query_keymap_reply(x->c, xcb_query_keymap(x->c), NULL);
+
+    if (r == NULL)
+        return -EIO;
+    for (int key = x->first; key <= x->last; key++)
+        if (x->is_modifier[key] && (r->keys[key / 8] & 1 << key % 8))
+            fake(x, XCB_KEY_RELEASE, (uint8_t)key);
+    free(r);
+    return 0;
+}
+
+static uint32_t to_keysym(uint32_t c)
+{
+    if (c == '\n')
+        return KEY_RETURN;
+    if (c == '\t')
+        return KEY_TAB;
+    return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x100) ? c : 0x1000000 | c;
+}
+
+/* The key that gives a symbol without any modifier now, 0 = none. */
+static uint8_t find_key(const struct x11 *x, uint32_t symbol)
+{
+    for (int key = x->first; key <= x->last; key++) {
+        const uint32_t *s = x->symbols[key];
+        bool other = x->group == 1 && (s[2] != 0 || s[3] != 0);
+
+        if (x->is_spare[key] ? s[0] == symbol
+                             : x->group < 2 && (other ? s[2] : s[0]) == symbol && symbol != 0)
+            return (uint8_t)key;
+    }
+    return 0;
+}
+
+/* A spare key that nobody may still be reading, 0 = none; one that is free rather than one that bears
+   another symbol, which may come again. */
+static uint8_t find_spare(const struct x11 *x)
+{
+    uint8_t other = 0;
+
+    for (int key = x->last; key >= x->first; key--) {
+        if (!x->is_spare[key] || x->used[key] || x->changed[key])
+            continue;
+        if (x->symbols[key][0] == 0)
+            return (uint8_t)key;
+        other = (uint8_t)key;
+    }
+    return other;
+}
+
+/* Spare keys get the symbols that `text` needs, as many as there are keys. @return where the text has
+   to wait for the next turn: at its end, or at the first character that found no key */
+static const char *borrow(struct x11 *x, const char *text)
+{
+    for (const char *at = text, *before = text;; before = at) {
+        uint32_t c = utf8_next(&at);
+        if (c == 0)
+            return before;
+        uint8_t key = find_key(x, to_keysym(c));
+        if (key == 0) {
+            key = find_spare(x);
+            if (key == 0)
+                return before;
+            for (int i = 0; i < 4; i++)
+                x->symbols[key][i] = to_keysym(c);
+            x->changed[key] = true;
+        }
+        if (x->is_spare[key])
+            x->used[key] = true;
+    }
+}
+
+/* Tell the server of the changed keys, as few times as there are runs of them. */
+static void send_symbols(struct x11 *x)
+{
+    for (int key = x->first; key <= x->last; key++) {
+        int end = key;
+
+        while (end <= x->last && x->changed[end])
+            x->changed[end++] = false;
+        if (end > key)
+            xcb_change_keyboard_mapping(x->c, (uint8_t)(end - key), (uint8_t)key, 4,
+                                        x->symbols[key]);
+        key = end;
+    }
+}
+
+/* By an answer that never comes: nothing is asked. */
+static void wait_for_readers(struct x11 *x)
+{
+    struct pollfd none = {.fd = -1};
+
+    xcb_flush(x->c);
+    (void)poll(&none, 1, SETTLE_MS);
+    memset(x->used, 0, sizeof(x->used));
+}
+
+static int begin(struct x11 *x)
+{
+    int status = read_state(x);
+
+    if (status == 0)
+        status = release_modifiers(x);
+    return status;
+}
+
+static int x11_type(void *state, const char *text)
+{
+    struct x11 *x = state;
+    int typed = 0, status = begin(x);
+    uint8_t caps = x->caps ? find_key(x, KEY_CAPS_LOCK) : 0;
+
+    if (status < 0)
+        return status;
+    if (caps != 0)
+        tap(x, caps);
+    while (*text != '\0' && status == 0) {
+        const char *end = borrow(x, text);
+        send_symbols(x);
+        while (text < end) {
+            tap(x, find_key(x, to_keysym(utf8_next(&text))));
+            typed++;
+        }
+        status = settle(x);
+        if (*text != '\0')
+            wait_for_readers(x);
+    }
+    if (caps != 0)
+        tap(x, caps);
+    if (status == 0)
+        status = settle(x);
+    return status < 0 ? status : typed;
+}
+
+static int x11_erase(void *state, uint32_t count)
+{
+    struct x11 *x = state;
+    int status = begin(x);
+    uint8_t key = find_key(x, KEY_BACKSPACE);
+
+    if (status < 0 || key == 0)
+        return status < 0 ? status : -ENOTSUP;
+    while (count-- > 0)
+        tap(x, key);
+    return settle(x);
+}
+
+/* A key for a chord: by the layout's first group too, so that Ctrl+V is that in any layout. */
+static uint8_t find_for_chord(struct x11 *x, uint32_t symbol)
+{
+    uint8_t key = find_key(x, symbol);
+
+    if (key == 0) {
+        key = find_spare(x);
+        if (key != 0) {
+            for (int i = 0; i < 4; i++)
+                x->symbols[key][i] = symbol;
+            x->changed[key] = true;
+            send_symbols(x);
+        }
+    }
+    return key;
+}
+
+static int x11_chord(void *state, const char *keys)
+{
+    static const struct {
+        const char *name;
+        uint32_t symbol;
+    } names[] = {{"shift", KEY_SHIFT}, {"ctrl", KEY_CONTROL}, {"Insert", KEY_INSERT}, {"v", 'v'}};
+    struct x11 *x = state;
+    uint8_t held[4];
+    int count = 0, status = begin(x);
+
+    while (status == 0 && *keys != '\0') {
+        size_t length = strcspn(keys, "+");
+        uint8_t key = 0;
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            if (strlen(names[i].name) == length && strncasecmp(keys, names[i].name, length) == 0)
+                key = find_for_chord(x, names[i].symbol);
+        if (key == 0 || count == 4)
+            return -EINVAL;
+        held[count++] = key;
+        keys += length + (keys[length] == '+');
+    }
+    if (status < 0)
+        return status;
+    for (int i = 0; i < count; i++)
+        fake(x, XCB_KEY_PRESS, held[i]);
+    while (count-- > 0)
+        fake(x, XCB_KEY_RELEASE, held[count]);
+    return settle(x);
+}
+
+extern const struct x11_ops voicestand_x11;
+__attribute__((visibility("default"))) const struct x11_ops voicestand_x11 = {
+    .abi = X11_ABI,
+    .open = x11_open,
+    .close = x11_close,
+    .focus = x11_focus,
+    .type = x11_type,
+    .erase = x11_erase,
+    .chord = x11_chord,
+};
