@@ -6,7 +6,6 @@
 #include "stt/stt.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,11 +13,8 @@
 
 #include "base/base.h"
 #include "stt/child.h"
+#include "stt/gather.h"
 
-#define WAV_HEADER_BYTES 44
-/* An hour: far above any segment, below every limit of a WAV file. */
-#define MAX_FRAMES   ((size_t)VS_RATE_HZ * 3600)
-#define FIRST_FRAMES ((size_t)VS_RATE_HZ * 32)
 #define OUTPUT_BYTES ((size_t)65536)
 #define TIMEOUT_S    60
 
@@ -26,8 +22,7 @@ struct exec {
     const struct vs_log *log;
     char *command;
     uint64_t segment;
-    uint8_t *wav; /* header and samples */
-    size_t frames, room_frames;
+    struct vs__gather audio;
     char *output;
     char *text;
     int cancel_fd;             /* wakes a finish() that waits */
@@ -49,9 +44,7 @@ static int open_exec(void *state, const struct vs_stt_params *params)
     e->command = vs__strdup(command);
     e->output = vs__alloc(OUTPUT_BYTES);
     e->text = vs__alloc(3 * OUTPUT_BYTES + 1);
-    e->wav = vs__alloc(WAV_HEADER_BYTES + 2 * FIRST_FRAMES);
-    e->room_frames = FIRST_FRAMES;
-    if (!e->command || !e->output || !e->text || !e->wav) {
+    if (vs__gather_init(&e->audio) != 0 || !e->command || !e->output || !e->text) {
         return -ENOMEM;
     }
     e->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -64,32 +57,10 @@ static int begin_exec(void *state, uint64_t segment)
     uint64_t ticks;
 
     e->segment = segment;
-    e->frames = 0;
+    e->audio.frames = 0;
     while (read(e->cancel_fd, &ticks, sizeof(ticks)) > 0) {
     }
     e->is_cancelled = false;
-    return 0;
-}
-
-static int grow(struct exec *e, size_t frames)
-{
-    size_t room = e->room_frames;
-    uint8_t *wav;
-
-    if (frames > MAX_FRAMES) {
-        return -EFBIG;
-    }
-    while (room < frames) {
-        room *= 2;
-    }
-    wav = vs__alloc(WAV_HEADER_BYTES + 2 * room);
-    if (!wav) {
-        return -ENOMEM;
-    }
-    memcpy(wav, e->wav, WAV_HEADER_BYTES + 2 * e->frames);
-    vs__free(e->wav);
-    e->wav = wav;
-    e->room_frames = room;
     return 0;
 }
 
@@ -97,53 +68,7 @@ static int feed_exec(void *state, const float *audio, size_t frames)
 {
     struct exec *e = state;
 
-    if (e->is_cancelled) {
-        return -ECANCELED;
-    }
-    if (frames > MAX_FRAMES - e->frames) {
-        return -EFBIG;
-    }
-    if (e->frames + frames > e->room_frames) {
-        int status = grow(e, e->frames + frames);
-        if (status != 0) {
-            return status;
-        }
-    }
-    uint8_t *to = e->wav + WAV_HEADER_BYTES + 2 * e->frames;
-    for (size_t i = 0; i < frames; i++) {
-        float scaled = audio[i] * 32768.0f;
-        scaled = scaled > 32767.0f ? 32767.0f : scaled;
-        scaled = scaled > -32768.0f ? scaled : -32768.0f; /* also NaN */
-        int32_t sample = (int32_t)lrintf(scaled);
-        to[2 * i] = (uint8_t)((uint32_t)sample & 0xff);
-        to[2 * i + 1] = (uint8_t)((uint32_t)sample >> 8 & 0xff);
-    }
-    e->frames += frames;
-    return 0;
-}
-
-static void put_le(uint8_t *to, uint32_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) {
-        to[i] = (uint8_t)(value >> 8 * i);
-    }
-}
-
-/* RIFF/WAVE with one fmt chunk (PCM, 16 bytes) and one data chunk. */
-static void write_header(uint8_t *to, uint32_t data_bytes)
-{
-    memcpy(to, "RIFF", 4);
-    put_le(to + 4, 36 + data_bytes, 4);
-    memcpy(to + 8, "WAVEfmt ", 8);
-    put_le(to + 16, 16, 4);
-    put_le(to + 20, 1, 2); /* PCM */
-    put_le(to + 22, 1, 2); /* channels */
-    put_le(to + 24, VS_RATE_HZ, 4);
-    put_le(to + 28, VS_RATE_HZ * 2, 4);
-    put_le(to + 32, 2, 2);  /* bytes of a frame */
-    put_le(to + 34, 16, 2); /* bits of a sample */
-    memcpy(to + 36, "data", 4);
-    put_le(to + 40, data_bytes, 4);
+    return e->is_cancelled ? -ECANCELED : vs__gather_feed(&e->audio, audio, frames);
 }
 
 /* One sentence with what the user needs to mend it. */
@@ -186,8 +111,7 @@ static int finish_exec(void *state, const char **ret)
     struct vs__child_job job = {
         .log = e->log,
         .command = e->command,
-        .input = e->wav,
-        .input_bytes = WAV_HEADER_BYTES + 2 * e->frames,
+        .input = e->audio.wav,
         .output = e->output,
         .output_room = OUTPUT_BYTES,
         .timeout_ns = TIMEOUT_S * INT64_C(1000000000),
@@ -197,13 +121,13 @@ static int finish_exec(void *state, const char **ret)
     if (e->is_cancelled) {
         return -ECANCELED;
     }
-    if (e->frames == 0) {
+    if (e->audio.frames == 0) {
         *ret = "";
         return 0;
     }
-    write_header(e->wav, (uint32_t)(2 * e->frames));
+    job.input_bytes = vs__gather_close(&e->audio);
     int status = report(e, vs__child_run(&job, &result), &result);
-    e->frames = 0;
+    e->audio.frames = 0;
     if (status != 0) {
         return status;
     }
@@ -237,7 +161,7 @@ static void close_exec(void *state)
     vs__free(e->command);
     vs__free(e->output);
     vs__free(e->text);
-    vs__free(e->wav);
+    vs__gather_fini(&e->audio);
 }
 
 const struct vs_stt_ops vs__stt_exec = {
