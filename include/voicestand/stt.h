@@ -17,8 +17,8 @@ typedef struct vs_stt vs_stt;
 /** Zero-initialise, set `size` and `name` or `ops`. */
 struct vs_stt_config {
     size_t size;
-    struct vs_env env;            /**< while a pipeline uses the engine, that one's log counts */
-    const char *name;             /**< "pocketsphinx[:MODEL]", "exec:COMMAND" */
+    struct vs_env env; /**< while a pipeline uses the engine, that one's log counts */
+    const char *name;  /**< "pocketsphinx[:MODEL]", "http:URL", "exec:COMMAND"; docs/engines.md */
     const struct vs_stt_ops *ops; /**< an engine of your own instead; see backend.h */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every text engine promises, asked of every engine: null, exec, and pocketsphinx where its
-   module was built and its model is installed. */
+/* What every text engine promises, asked of every engine: null, exec; of those in modules that were
+   built, pocketsphinx where its model is installed, and http with a server on loopback. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <voicestand/backend.h>
 
@@ -43,6 +44,7 @@ static struct engine engines[] = {
     {.ops = &vs__stt_null, .says = ""},
     {.ops = &vs__stt_exec, .argument = "cat >/dev/null; echo hello", .says = "hello"},
     {.why = "pocketsphinx: its module is not built"},
+    {.why = "http: its module is not built"},
 };
 
 static float audio[SEGMENT_FRAMES];
@@ -288,19 +290,26 @@ static void run_pair(void **state)
     pair->body(pair->engine);
 }
 
-/* The module, as the library opens it; its model must be there too. */
-static void find_pocketsphinx(struct engine *engine)
+/* A module, as the library opens it. @return NULL if it was not built */
+static const struct vs_stt_ops *find_module(const char *name)
 {
     const char *folder = getenv("VOICESTAND_TEST_MODULES");
     char path[512];
 
-    snprintf(path, sizeof(path), "%s/pocketsphinx.so", folder ? folder : ".");
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    snprintf(path, sizeof(path), "%s/%s.so", folder ? folder : ".", name);
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     const struct vs_module *entry = module ? dlsym(module, VS_MODULE_ENTRY) : NULL;
-    if (!entry || !entry->stt) {
+    return entry ? entry->stt : NULL;
+}
+
+/* Its model must be there too. */
+static void find_pocketsphinx(struct engine *engine)
+{
+    struct engine trial = {.ops = find_module("pocketsphinx")};
+
+    if (!trial.ops) {
         return;
     }
-    struct engine trial = {.ops = entry->stt};
     struct host host;
     int status = open_engine(&host, &trial, NULL);
     close_engine(&host);
@@ -308,6 +317,55 @@ static void find_pocketsphinx(struct engine *engine)
         *engine = trial;
     } else {
         engine->why = "pocketsphinx: its model is not installed";
+    }
+}
+
+/* A server for each engine that wants one, see stt_server.py. */
+struct server {
+    FILE *to, *from;
+    char address[1][64]; /* of http */
+};
+
+static void start_server(struct server *s)
+{
+    const char *program = getenv("VOICESTAND_TEST_SERVER");
+    int in[2], out[2];
+
+    if (!program || pipe(in) != 0 || pipe(out) != 0) {
+        return;
+    }
+    if (fork() == 0) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        for (int i = 0; i < 2; i++) {
+            close(in[i]);
+            close(out[i]);
+        }
+        execlp("python3", "python3", program, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    s->to = fdopen(in[1], "w");
+    s->from = fdopen(out[0], "r");
+    for (size_t i = 0; i < VS__COUNT(s->address); i++) {
+        if (!s->from || !fgets(s->address[i], sizeof(s->address[i]), s->from)) {
+            s->address[i][0] = '\0';
+        }
+        s->address[i][strcspn(s->address[i], "\n")] = '\0';
+    }
+}
+
+static void find_client(struct engine *engine, const char *name, const char *address)
+{
+    const struct vs_stt_ops *ops = find_module(name);
+
+    if (!ops) {
+        return;
+    }
+    engine->why = "its server did not start";
+    if (address[0]) {
+        *engine = (struct engine){.ops = ops, .argument = address, .says = "hello"};
     }
 }
 
@@ -337,11 +395,14 @@ int main(void)
 {
     static struct pair pairs[VS__COUNT(engines) * VS__COUNT(CASES)];
     static struct CMUnitTest tests[VS__COUNT(pairs)];
-    static const char *const NAMES[] = {"null", "exec", "pocketsphinx"};
+    static const char *const NAMES[] = {"null", "exec", "pocketsphinx", "http"};
+    struct server server = {0};
     size_t count = 0;
 
     bool has_words = make_audio();
+    start_server(&server);
     find_pocketsphinx(&engines[2]);
+    find_client(&engines[3], "http", server.address[0]);
     if (has_words) {
         engines[2].holds = "center";
     }
@@ -358,6 +419,10 @@ int main(void)
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (size_t e = 0; e < VS__COUNT(engines); e++) {
         drop_hosts(&engines[e]);
+    }
+    if (server.to && server.from) {
+        fclose(server.to); /* ends it */
+        fclose(server.from);
     }
     return failed;
 }
