@@ -33,8 +33,8 @@ struct vs_pipeline_config {
         "auto[:DEVICE]" (as openvino, but starts where there is no such device, with native),
         "replay:TRACE.csv", "null" */
     const char *vad;
-    const char
-        *stt; /**< "null" (NULL), "pocketsphinx", "http:URL", "exec:COMMAND"; see docs/engines.md */
+    const char *
+        stt; /**< "null" (NULL), "pocketsphinx", "http:URL", "wyoming:HOST:PORT", "exec:COMMAND"; see docs/engines.md */
 
     /** Backends of your own instead of the named ones; see backend.h. The argument behind the
         colon of the name above still reaches them. */

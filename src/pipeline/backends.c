@@ -41,6 +41,7 @@ static const struct entry entries[] = {
     {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
     {"http", VS__KIND_STT, NULL, "http"},
+    {"wyoming", VS__KIND_STT, NULL, "wyoming"},
     {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},
     {"hwloc", VS__KIND_TOPOLOGY, NULL, "hwloc"},
     {"rtkit", VS__KIND_REALTIME, NULL, "rtkit"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What every text engine promises, asked of every engine: null, exec; of those in modules that were
-   built, pocketsphinx where its model is installed, and http with a server on loopback. */
+   built, pocketsphinx where its model is installed, http and wyoming with servers on loopback. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -28,6 +28,7 @@ struct engine {
     const struct vs_stt_ops *ops; /* NULL: `why` */
     const char *argument;
     const char *says;  /* what it must hear in anything, or NULL */
+    const char *bad;   /* no argument of it; NULL: "/nonexistent" */
     const char *holds; /* a word that it must hear in the test's audio, or NULL */
     const char *why;
     struct host *hosts[2]; /* open ones, for all cases: a model takes half a second to load */
@@ -42,9 +43,10 @@ struct host {
 
 static struct engine engines[] = {
     {.ops = &vs__stt_null, .says = ""},
-    {.ops = &vs__stt_exec, .argument = "cat >/dev/null; echo hello", .says = "hello"},
+    {.ops = &vs__stt_exec, .argument = "cat >/dev/null; echo hello", .says = "hello", .bad = " "},
     {.why = "pocketsphinx: its module is not built"},
     {.why = "http: its module is not built"},
+    {.why = "wyoming: its module is not built"},
 };
 
 static float audio[SEGMENT_FRAMES];
@@ -238,7 +240,7 @@ static void test_two_threads(struct engine *engine)
 static void test_bad_argument(struct engine *engine)
 {
     struct host host;
-    const char *argument = engine->ops == &vs__stt_exec ? " " : "/nonexistent";
+    const char *argument = engine->bad ? engine->bad : "/nonexistent";
 
     int status = open_engine(&host, engine, argument);
     assert_true(status == -EINVAL || status == -ENOENT);
@@ -323,7 +325,7 @@ static void find_pocketsphinx(struct engine *engine)
 /* A server for each engine that wants one, see stt_server.py. */
 struct server {
     FILE *to, *from;
-    char address[1][64]; /* of http */
+    char address[2][64]; /* of http, of wyoming */
 };
 
 static void start_server(struct server *s)
@@ -365,7 +367,8 @@ static void find_client(struct engine *engine, const char *name, const char *add
     }
     engine->why = "its server did not start";
     if (address[0]) {
-        *engine = (struct engine){.ops = ops, .argument = address, .says = "hello"};
+        *engine =
+            (struct engine){.ops = ops, .argument = address, .says = "hello", .bad = "nowhere"};
     }
 }
 
@@ -395,7 +398,7 @@ int main(void)
 {
     static struct pair pairs[VS__COUNT(engines) * VS__COUNT(CASES)];
     static struct CMUnitTest tests[VS__COUNT(pairs)];
-    static const char *const NAMES[] = {"null", "exec", "pocketsphinx", "http"};
+    static const char *const NAMES[] = {"null", "exec", "pocketsphinx", "http", "wyoming"};
     struct server server = {0};
     size_t count = 0;
 
@@ -403,6 +406,7 @@ int main(void)
     start_server(&server);
     find_pocketsphinx(&engines[2]);
     find_client(&engines[3], "http", server.address[0]);
+    find_client(&engines[4], "wyoming", server.address[1]);
     if (has_words) {
         engines[2].holds = "center";
     }

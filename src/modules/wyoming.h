@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Events of the Wyoming protocol: a line of JSON, more JSON behind it, bytes behind that. */
+#ifndef VS_SRC_MODULES_WYOMING_H
+#define VS_SRC_MODULES_WYOMING_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** No event that a text engine has a use for is longer. */
+#define VS__WYOMING_EVENT_BYTES ((size_t)1 << 20)
+
+/** What came. */
+struct vs__wyoming_event {
+    char type[40];
+    json_t *data; /**< an object; given back by json_decref() */
+};
+
+/** Take the first event of what was read; payloads are passed over.
+    @param ret_used its bytes, where 1 is returned
+    @return 1; 0 it is not complete; -EBADMSG this is not the protocol, or longer than allowed */
+int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *ret,
+                     size_t *ret_used);
+
+/** Write an event. Takes `data`, which may be NULL. @return its bytes; -ENOSPC; -ENOMEM */
+int vs__wyoming_put(const char *type, json_t *data, const void *payload, size_t payload_bytes,
+                    char *ret, size_t room);
+
+#endif
