@@ -97,7 +97,6 @@ void vs__thread_leave(struct vs__thread *t)
     t->running = false;
 }
 
-#if defined(__x86_64__)
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void vs__global_lock(void)
@@ -110,6 +109,7 @@ void vs__global_unlock(void)
     pthread_mutex_unlock(&global_lock);
 }
 
+#if defined(__x86_64__)
 unsigned vs__fp_fast(void)
 {
     unsigned old = _mm_getcsr();
