@@ -33,6 +33,8 @@ static const struct option_group *const groups_report[] = {&group_format, &group
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
 static const struct option_group *const groups_tune[] = {&group_tune, &group_general, NULL};
+static const struct option_group *const groups_validate[] = {&group_format, &group_tune,
+                                                             &group_general, NULL};
 static const struct option_group *const groups_plain[] = {&group_general, NULL};
 
 /* clang-format off */
@@ -88,6 +90,11 @@ const struct command commands[] = {
      "listen' and 'monitor' use where --place and --latency-ms are not given. 'voicestand doctor' "
      "shows it; it also measures devices for --vad auto.",
      groups_tune, run_tune, VALUE_ANY, 0, 0},
+    {"validate", "", "check on this machine what VoiceStand promises",
+     "Runs the pipeline on a microphone made of a timer, as many streams as a core takes, and the "
+     "signal path on made-up sound; says of latency, processor time, wake-ups, memory, throughput "
+     "and quality whether this machine keeps what is promised. Ends with status 1 if it does not.",
+     groups_validate, run_validate, VALUE_ANY, 0, 0},
     {"verify-ledger", "FILE", "check the account of samples in JSON Lines",
      "Reads JSON Lines written by voicestand (- is standard input) and recomputes their account: "
      "captured = delivered + dropped for each run, every drop with its gap, texts and segments "

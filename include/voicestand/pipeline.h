@@ -48,7 +48,7 @@ struct vs_pipeline_config {
     int raw;           /**< pipe: nonzero = headerless PCM as above, zero = WAV */
     uint32_t channel;  /**< 1.. = use that channel alone [0 = the mean of all] */
 
-    uint32_t latency_ms; /**< period asked of a device, 2..100 [10] */
+    uint32_t latency_ms; /**< period asked of a device, 2..100 [5] */
     uint32_t ring_ms;    /**< how late the worker may be before frames drop [500] */
     uint32_t backlog_ms; /**< how far the text engine may fall behind before audio drops [60000] */
     float high_pass_hz;  /**< cut-off of the high-pass [80]; negative = none */

@@ -551,6 +551,15 @@ void vs__chain_excuse(struct vs__chain *c, int64_t ns)
     c->excused_ns += ns;
 }
 
+uint32_t vs__chain_wants(const struct vs__chain *c)
+{
+    uint64_t lacking = (c->hop_next + 1) * VS_HOP_FRAMES - c->next;
+    uint32_t frames = (uint32_t)(lacking * c->config.rate_hz / VS_RATE_HZ);
+
+    /* the resampler may stand in between two of its frames */
+    return c->resampler && frames > 1 ? frames - 1 : VS__MAX(frames, 1u);
+}
+
 uint64_t vs__chain_position(const struct vs__chain *c)
 {
     return c->source;

@@ -111,6 +111,8 @@ void vs__chain_reset(struct vs__chain *c);
     does not count as the segment stage's. */
 void vs__chain_excuse(struct vs__chain *c, int64_t ns);
 
+/** Source frames until the next hop is whole; the worker's thread. */
+uint32_t vs__chain_wants(const struct vs__chain *c);
 /** Source frames so far, gaps included. */
 uint64_t vs__chain_position(const struct vs__chain *c);
 

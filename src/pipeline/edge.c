@@ -82,7 +82,7 @@ static void hand_over(struct vs__edge *e, size_t frames, int64_t time_ns)
     uint32_t fill = (uint32_t)(vs__ring_fill(e->data) / e->frame_bytes);
     if (fill > atomic_load_explicit(&e->peak_frames, memory_order_relaxed))
         atomic_store_explicit(&e->peak_frames, fill, memory_order_relaxed);
-    if (!frames || fill >= atomic_load_explicit(&e->gather_frames, memory_order_relaxed))
+    if (!frames || fill >= atomic_fetch_or_explicit(&e->gather_frames, 0, memory_order_acq_rel))
         vs__signal_raise(e->wake);
 }
 

@@ -24,8 +24,10 @@ struct vs__edge {
     struct vs__ring *data;    /**< interleaved source frames; NULL when used for counting only */
     struct vs__ring *records; /**< struct vs__record */
     struct vs__signal *wake;  /**< the worker's */
-    /** Frames to gather before it is woken; 0 = for any. What came before a silent source's pause
-        may wait for what comes after it. */
+    /** Frames to gather before it is woken; 0 = for any. The worker exchanges it and then looks for
+        records, the producer puts a record and then reads it with an exchange too: one of them sees
+        what the other did. What came before a silent source's pause may wait for what comes after
+        it. */
     _Atomic uint32_t gather_frames;
     int64_t begin_ns;
 

@@ -15,6 +15,8 @@
 #define OUTPUT_BLOCKS    32
 #define CAPTURE_PRIORITY 25
 #define TIMER_SLACK_NS   1000
+/* At least what is read at once from a source that has it all. */
+#define STEP_MS 40u
 /* While power is saved, the worker takes this much at a time; how often the sensors are read. */
 #define GATHER_MS 40
 #define LOOK_NS   INT64_C(5000000000)
@@ -97,7 +99,9 @@ static void *capture_body(void *argument)
 {
     struct vs__live *live = argument;
     struct vs_pipeline *p = live->p;
-    size_t step = (size_t)p->format.rate_hz * p->config.latency_ms / 1000;
+    uint32_t step_ms =
+        p->format.live ? p->config.latency_ms : VS__MAX(p->config.latency_ms, STEP_MS);
+    size_t step = (size_t)p->format.rate_hz * step_ms / 1000;
 
     vs__place_thread(live, VS_ROLE_CAPTURE);
     if (p->format.live && p->config.realtime >= 0)
@@ -162,7 +166,7 @@ static void save_power(struct vs__live *live, int reason)
     struct vs_event e = vs__event_now(VS_EVENT_STATE);
     bool saving = reason != VS__THRIFT_NONE;
 
-    atomic_store_explicit(&p->edge.gather_frames,
+    atomic_store_explicit(&live->save_frames,
                           saving ? (uint32_t)((uint64_t)p->format.rate_hz * GATHER_MS / 1000) : 0,
                           memory_order_relaxed);
     place_all(live, saving ? &p->thrifty : &p->usual);

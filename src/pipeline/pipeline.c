@@ -123,7 +123,7 @@ static int check_config(struct vs_pipeline *p)
         vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);
         return rc;
     }
-    config->latency_ms = config->latency_ms ? config->latency_ms : 10;
+    config->latency_ms = config->latency_ms ? config->latency_ms : 5;
     config->ring_ms = config->ring_ms ? config->ring_ms : 500;
     config->backlog_ms = config->backlog_ms ? config->backlog_ms : 60000;
     config->high_pass_hz = config->high_pass_hz == 0 ? 80 : config->high_pass_hz;

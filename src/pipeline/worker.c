@@ -222,6 +222,16 @@ static void tell_gap(struct vs__live *live, uint64_t frames, int cause)
     (void)send_event(live, &e, NULL, true);
 }
 
+/* What was gathered on purpose was not late: steps without which a hop was not whole, and all but
+   the last while power is saved. */
+static bool was_due(const struct vs__live *live, const struct vs__record *r)
+{
+    if (r->frames < vs__chain_wants(live->p->chain))
+        return false;
+    return atomic_load_explicit(&live->save_frames, memory_order_relaxed) == 0 ||
+           vs__ring_fill(live->p->edge.records) == 0;
+}
+
 static int take_audio(struct vs__live *live, const struct vs__record *r)
 {
     struct vs_pipeline *p = live->p;
@@ -235,7 +245,7 @@ static int take_audio(struct vs__live *live, const struct vs__record *r)
         e.text = "audio flows";
         (void)send_event(live, &e, NULL, true);
     }
-    if (time_ns) {
+    if (time_ns && was_due(live, r)) {
         int64_t span = (int64_t)r->frames * 1000000000 / p->format.rate_hz;
         vs__histogram_add(&live->queue, vs__mono_ns() - time_ns - span);
     }
@@ -284,6 +294,20 @@ static void discard_record(struct vs__live *live, const struct vs__record *r)
     vs__count(&edge->losses.frames[VS_DROP_AT_STOP], r->frames);
 }
 
+/* A live source need not wake the worker before a hop is whole. @return whether it may sleep now */
+static bool gather(struct vs__live *live)
+{
+    struct vs__edge *edge = &live->p->edge;
+
+    if (!live->p->format.live)
+        return true;
+    uint32_t least = atomic_load_explicit(&live->save_frames, memory_order_relaxed);
+    uint32_t want = VS__MAX(vs__chain_wants(live->p->chain), least);
+    (void)atomic_exchange_explicit(&edge->gather_frames, want, memory_order_acq_rel);
+    return vs__ring_fill(edge->records) == 0 ||
+           vs__ring_fill(edge->data) < (size_t)want * edge->frame_bytes;
+}
+
 /* Until the source has ended and nothing is queued. @return the first error. */
 static int work(struct vs__live *live)
 {
@@ -309,7 +333,7 @@ static int work(struct vs__live *live)
                                       memory_order_relaxed);
         } else if (ended) {
             return rc;
-        } else {
+        } else if (gather(live)) {
             (void)vs__signal_wait(&live->work, seen, -1);
             vs__count(&live->wakeups, 1);
         }

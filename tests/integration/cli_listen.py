@@ -246,6 +246,21 @@ def what_tune_finds_is_used(folder):
 
 
 @case
+def validate_judges_by_its_own_figures(_):
+    p = run('validate', '--seconds', '1', '--format', 'jsonl', check_status=None)
+    rows = [json.loads(line) for line in p.out.splitlines()]
+    bars = [r for r in rows if 'pass' in r]
+    check(len(bars) >= 10 and all('absent' in r or 'value' in r for r in rows), rows)
+    for r in bars:
+        kept = r['value'] <= r['at_most'] if 'at_most' in r else r['value'] >= r['at_least']
+        equal(r['pass'], kept, r)
+    equal(p.returncode, 0 if all(r['pass'] for r in bars) else 1, bars)
+    # what does not hang on other work of the machine
+    for name in ('samples neither', 'alias', 'tone over', 'white noise'):
+        check(any(name in r['check'] and r['pass'] for r in bars), name, bars)
+
+
+@case
 def standard_input_as_a_terminal_is_refused(_):
     status, shown = in_terminal(['segment', '-'])
     check(status != 0 and 'terminal' in shown, status, shown)

@@ -132,7 +132,7 @@ static const struct option device[] = {
          "source: auto, pipewire[:TARGET], alsa[:PCM], file:PATH, pipe, null[:SECONDS] [auto]",
          .choices = capture_names),
     NUMBER(0, "seconds", "N", seconds, 1, 31536000, "end after N seconds", .none = 0),
-    NUMBER(0, "latency-ms", "MS", latency_ms, 2, 100, "period asked of a device [10]", .none = 0),
+    NUMBER(0, "latency-ms", "MS", latency_ms, 2, 100, "period asked of a device [5]", .none = 0),
     TEXT(0, "place", "POLICY", placement,
          "processors of the threads: auto, none, latency, efficiency, or lists like "
          "capture=0:worker=1:background=2-3 [auto]",
