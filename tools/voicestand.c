@@ -29,6 +29,8 @@ static const struct option_group *const groups_eval[] = {
     &group_enhance, &group_format, &group_general, NULL};
 static const struct option_group *const groups_type[] = {&group_insert, &group_type, &group_general,
                                                          NULL};
+static const struct option_group *const groups_models[] = {&group_models, &group_format,
+                                                           &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
@@ -76,6 +78,12 @@ const struct command commands[] = {
      "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "
      "are left out. Writes one line of JSON that says how.",
      groups_type, run_type, VALUE_ANY, 0, -1},
+    {"models", "[list|add|verify|remove]", "keep models, pinned by their sums",
+     "list: models that are here, and others that are known. add NAME: what to download; add NAME "
+     "FILE...: check the files, or those of a folder, and take them in; a model that is not known by name needs --licence. "
+     "verify [NAME]...: check all files again. remove NAME...: delete them. Nothing is "
+     "downloaded.",
+     groups_models, run_models, VALUE_FILE, 0, -1},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",
      groups_report, run_devices, VALUE_ANY, 0, 0},

@@ -12,9 +12,10 @@
 
 enum { PATH_BYTES = 4096 };
 
-static char cache[PATH_BYTES], state[PATH_BYTES], openvino[4 * PATH_BYTES];
+static char cache[PATH_BYTES], state[PATH_BYTES], data[PATH_BYTES], models[PATH_BYTES + 16],
+    openvino[4 * PATH_BYTES];
 static pthread_once_t cache_once = PTHREAD_ONCE_INIT, state_once = PTHREAD_ONCE_INIT,
-                      openvino_once = PTHREAD_ONCE_INIT;
+                      models_once = PTHREAD_ONCE_INIT, openvino_once = PTHREAD_ONCE_INIT;
 
 /* Make a folder and those above it, for the user alone as XDG asks. */
 static bool make_all(char *path)
@@ -55,6 +56,15 @@ static void find_state(void)
     find("XDG_STATE_HOME", ".local/state", state);
 }
 
+static void find_models(void)
+{
+    find("XDG_DATA_HOME", ".local/share", data);
+    if (data[0] != '\0')
+        snprintf(models, sizeof(models), "%s/models", data);
+    if (data[0] != '\0' && !make_all(models))
+        models[0] = '\0';
+}
+
 static void find_openvino(void)
 {
     static const char *const places[][2] = {
@@ -84,6 +94,12 @@ const char *folder_state(void)
 {
     pthread_once(&state_once, find_state);
     return state[0] != '\0' ? state : NULL;
+}
+
+const char *folder_models(void)
+{
+    pthread_once(&models_once, find_models);
+    return models[0] != '\0' ? models : NULL;
 }
 
 const char *folders_openvino(void)

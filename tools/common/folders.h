@@ -10,6 +10,8 @@ const char *folder_cache(void);
 /** Folder for what is remembered, made if missing: XDG_STATE_HOME/voicestand. NULL if it cannot
     be. */
 const char *folder_state(void);
+/** Folder of models, made if missing: XDG_DATA_HOME/voicestand/models. NULL if it cannot be. */
+const char *folder_models(void);
 /** Where libopenvino_c.so may lie besides the system's folders, "A:B", with patterns. */
 const char *folders_openvino(void);
 

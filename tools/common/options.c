@@ -246,6 +246,13 @@ static const struct option control[] = {
          .value = VALUE_FILE),
     {0}};
 
+static const struct option adding[] = {
+    TEXT(0, "licence", "TEXT", licence, "of a model that is added", .value = VALUE_ANY),
+    TEXT(0, "source", "TEXT", source, "where a model that is added comes from", .value = VALUE_ANY),
+    TEXT(0, "sha256", "HEX", sha256, "what the file of a model that is added must have",
+         .value = VALUE_ANY),
+    {0}};
+
 static const struct option general[] = {
     FLAG('v', "verbose", verbose, "say more on standard error; twice: everything"),
     FLAG('q', "quiet", quiet, "say errors only"),
@@ -271,6 +278,7 @@ const struct option_group group_insert = {"Insertion", inserting};
 const struct option_group group_type = {"Typing", typing};
 const struct option_group group_dictate = {"Dictation", dictation};
 const struct option_group group_control = {"Control", control};
+const struct option_group group_models = {"Adding", adding};
 const struct option_group group_general = {"General", general};
 
 void settings_init(struct settings *s)

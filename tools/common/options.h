@@ -37,8 +37,9 @@ struct settings {
     const char *audio_dir, *trace, *plot;
     int resume, stats;
     uint32_t jobs;
-    const char *root;             /* doctor */
-    int whole, wordless, numbers; /* eval; numbers: 0 words, 1 as written */
+    const char *root;                      /* doctor */
+    const char *licence, *source, *sha256; /* models */
+    int whole, wordless, numbers;          /* eval; numbers: 0 words, 1 as written */
     /* dictation */
     const char *insert, *target, *hook, *phrases, *socket;
     int paste, mic; /* index into paste_names, -1; 0 always, 1 while a key asks for it */
@@ -87,8 +88,8 @@ struct command {
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
-    group_root, group_tune, group_eval, group_general, group_insert, group_type, group_dictate,
-    group_control;
+    group_root, group_tune, group_eval, group_models, group_general, group_insert, group_type,
+    group_dictate, group_control;
 /** Keys that paste, NULL behind the last. */
 extern const char *const paste_names[];
 /** All commands, the last without a name; in voicestand.c. */
