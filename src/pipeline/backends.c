@@ -334,18 +334,25 @@ static int open_detector(struct vs__backend *b, const char *name, const struct v
     return rc;
 }
 
+int vs__cpu_choose(const struct vs_env *env, unsigned *ret)
+{
+    int rc = vs_cpu_parse(env->cpu, ret);
+
+    if (rc < 0)
+        vs__log(&env->log, VS_LOG_ERROR, "dsp", "kernels \"%s\": %s; try auto or c", env->cpu,
+                rc == -EINVAL ? "no such level" : "this machine cannot run them");
+    return rc;
+}
+
 int vs__vad_open(struct vs__backend *b, const char *name, const struct vs_vad_ops *ops,
                  const struct vs_env *env, struct vs_vad_shape *ret)
 {
     bool is_auto;
     unsigned cpu;
-    int rc = vs_cpu_parse(env->cpu, &cpu);
+    int rc = vs__cpu_choose(env, &cpu);
 
-    if (rc < 0) {
-        vs__log(&env->log, VS_LOG_ERROR, "dsp", "kernels \"%s\": %s; try auto or c", env->cpu,
-                rc == -EINVAL ? "no such level" : "this machine cannot run them");
+    if (rc < 0)
         return rc;
-    }
     name = name && *name ? name : "native";
     is_auto = !ops && strncmp(name, "auto", 4) == 0 && (name[4] == '\0' || name[4] == ':');
     rc = is_auto ? open_auto(b, name[4] ? name + 5 : NULL, cpu, env, ret)

@@ -34,6 +34,9 @@ int vs__backend_find(struct vs__backend *b, int kind, const char *name, const vo
 /** Free the state and the module; the caller closed it before. */
 void vs__backend_drop(struct vs__backend *b);
 
+/** The kernels that `env` asks for. @return 0, or as vs_cpu_parse(); the log gets one sentence. */
+int vs__cpu_choose(const struct vs_env *env, unsigned *ret);
+
 /** Find the detector and open it. One that blocks gets a guard around it, with `native` beside it.
     "auto:DEVICE[@NETWORK]" is openvino so guarded, but starts also where that cannot be opened;
     "auto" is native. */

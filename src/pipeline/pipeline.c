@@ -165,7 +165,7 @@ static int fill_chain_config(struct vs_pipeline *p)
                 p->format.channels);
         return -EINVAL;
     }
-    int rc = vs_cpu_parse(p->env.cpu, &chain->cpu);
+    int rc = vs__cpu_choose(&p->env, &chain->cpu);
     if (rc < 0)
         return rc;
     chain->cpu_name = p->env.cpu;

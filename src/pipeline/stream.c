@@ -43,7 +43,7 @@ static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_conf
         vs__log(log, VS_LOG_ERROR, "segment", "%s is out of range", member);
         return rc;
     }
-    rc = vs_cpu_parse(own->env.cpu, &ret->cpu);
+    rc = vs__cpu_choose(&own->env, &ret->cpu);
     if (rc < 0)
         return rc;
     ret->cpu_name = own->env.cpu;

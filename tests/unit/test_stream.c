@@ -409,13 +409,21 @@ static void poison_is_counted_and_heard_by_none(void **state)
     free(r);
 }
 
+static void keep_sentence(void *user, int level, const char *topic, const char *message)
+{
+    (void)level;
+    snprintf(user, 256, "%s: %s", topic, message);
+}
+
 static void bad_configs_are_refused(void **state)
 {
     struct record *r = new_record();
     struct vs_stream_config good = config_for(r, 16000), bad;
     vs_stream *s = NULL;
+    char said[256] = "";
 
     (void)state;
+    good.env.log = (struct vs_log){keep_sentence, said};
     assert_int_equal(vs_stream_create(NULL, &s), -EINVAL);
     bad = good, bad.rate_hz = 7999;
     assert_int_equal(vs_stream_create(&bad, &s), -EINVAL);
@@ -431,6 +439,7 @@ static void bad_configs_are_refused(void **state)
     assert_int_equal(vs_stream_create(&bad, &s), -EINVAL);
     bad = good, bad.env.cpu = "nonsense";
     assert_int_equal(vs_stream_create(&bad, &s), -EINVAL);
+    assert_non_null(strstr(said, "kernels \"nonsense\""));
     assert_null(s);
     free(r);
 }
