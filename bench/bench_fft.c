@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 
     bench_peers(b, BENCH_PEERS);
     for (size_t i = 0; i < VS__COUNT(lengths); i++) {
-        open_work(&work[i], bench_dsp(b), lengths[i], bench_is_quick(b));
+        open_work(&work[i], bench_dsp(b), lengths[i], bench_is_quick(b) || bench_is_count(b));
         for (size_t back = 0; back < 2; back++) {
             snprintf(names[2 * i + back], sizeof(names[0]), "%zu, %s", lengths[i],
                      back ? "back" : "there");

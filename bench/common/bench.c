@@ -93,6 +93,11 @@ const struct vs__dsp *bench_dsp(const struct bench *b)
     return &b->dsp;
 }
 
+bool bench_is_count(const struct bench *b)
+{
+    return b->count;
+}
+
 bool bench_is_quick(const struct bench *b)
 {
     return b->quick;

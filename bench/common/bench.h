@@ -53,6 +53,9 @@ struct bench *bench_start(int argc, char **argv, const char *name, const char *a
 const struct vs__dsp *bench_dsp(const struct bench *b);
 /** A round of the short form, for a test that it runs at all. */
 bool bench_is_quick(const struct bench *b);
+/** Instructions are counted and nothing is timed: what is dear to set up and not ours may be left
+    out. */
+bool bench_is_count(const struct bench *b);
 /** The calling thread on one of two processors (0, 1) if there are so many, and at real-time priority if --realtime was given: for threads
     that a contender starts by itself. Without the right to it the run goes on; the results say so. */
 void bench_place_thread(const struct bench *b, unsigned processor);

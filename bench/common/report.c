@@ -7,6 +7,8 @@
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
 #else
+#define CALLGRIND_START_INSTRUMENTATION
+#define CALLGRIND_STOP_INSTRUMENTATION
 #define CALLGRIND_ZERO_STATS
 #define CALLGRIND_DUMP_STATS_AT(name) (void)(name)
 #define RUNNING_ON_VALGRIND           0
@@ -218,9 +220,11 @@ void bench_count(struct bench *b)
             if (c->begin)
                 c->begin(c->state);
             (void)c->run(c->state, 1); /* what only the first time does */
+            CALLGRIND_START_INSTRUMENTATION;
             CALLGRIND_ZERO_STATS;
             (void)c->run(c->state, g->is.count_times);
             CALLGRIND_DUMP_STATS_AT(name);
+            CALLGRIND_STOP_INSTRUMENTATION;
             if (c->end)
                 c->end(c->state);
             printf("%s\t%zu\n", name, g->is.count_times);
