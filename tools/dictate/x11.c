@@ -12,9 +12,9 @@
 
 #include "dictate/utf8.h"
 
-/* Between one use of a borrowed key and another one with a different character: who reads the first has
-   to have read it by then. */
-enum { SETTLE_MS = 250 };
+/* Between one use of a borrowed key and another one with a different character, who reads the first has
+   to have read it. Programs that answer pings say when; the others get this long. */
+enum { SETTLE_MS = 250, PING_MS = 5000 };
 enum { KEYCODES = 256, LOCK_MASK = 2 };
 
 enum keysym {
@@ -25,6 +25,7 @@ enum keysym {
     KEY_SHIFT = 0xffe1,
     KEY_CONTROL = 0xffe3,
     KEY_CAPS_LOCK = 0xffe5,
+    KEY_VOID = 0xffffff,
 };
 
 struct x11 {
@@ -36,15 +37,25 @@ struct x11 {
     bool is_modifier[KEYCODES];
     bool used[KEYCODES]; /* a borrowed key that was pressed since the last wait */
     bool changed[KEYCODES];
+    uint8_t shift;
+    uint32_t pings;
     unsigned group; /* of the layout, 0 or 1; more: only borrowed keys */
     bool caps;
 };
 
-/* A key that no keyboard has and no program knows: its symbols are all ours, alike on both levels. */
+/* A key that no keyboard has and that we gave a character, alike on all levels but one: its mark. */
 static bool is_borrowed(const uint32_t *s)
 {
-    return s[0] != 0 && s[0] == s[1] && (s[2] == 0 || s[2] == s[0]) &&
-           (s[3] == 0 || s[3] == s[0]) && (s[0] < 0xff00 || s[0] >= 0x1000000);
+    return s[0] != 0 && s[0] == s[1] && s[0] == s[2] && s[3] == KEY_VOID;
+}
+
+static void give(struct x11 *x, uint8_t key, uint32_t symbol)
+{
+    uint32_t *s = x->symbols[key];
+
+    s[0] = s[1] = s[2] = symbol;
+    s[3] = KEY_VOID;
+    x->changed[key] = true;
 }
 
 static int read_symbols(struct x11 *x)
@@ -64,6 +75,7 @@ static int read_symbols(struct x11 *x)
         for (int i = 0; i < 4; i++)
             x->symbols[key][i] = i < each ? all[(key - x->first) * each + i] : 0;
         x->is_spare[key] = none || is_borrowed(x->symbols[key]);
+        x->used[key] = !none; /* perhaps just now, by who typed before us */
     }
     free(r);
     return 0;
@@ -158,10 +170,14 @@ static void fake(struct x11 *x, uint8_t type, uint8_t key)
     xcb_test_fake_input(x->c, type, key, 0, x->root, 0, 0, 0);
 }
 
-static void tap(struct x11 *x, uint8_t key)
+static void tap(struct x11 *x, uint8_t key, bool shift)
 {
+    if (shift)
+        fake(x, XCB_KEY_PRESS, x->shift);
     fake(x, XCB_KEY_PRESS, key);
     fake(x, XCB_KEY_RELEASE, key);
+    if (shift)
+        fake(x, XCB_KEY_RELEASE, x->shift);
 }
 
 /* Everything sent so far has been taken by the server. @return 0 or -errno */
@@ -197,18 +213,25 @@ static uint32_t to_keysym(uint32_t c)
     return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x100) ? c : 0x1000000 | c;
 }
 
-/* The key that gives a symbol without any modifier now, 0 = none. */
-static uint8_t find_key(const struct x11 *x, uint32_t symbol)
+/* The key that gives a symbol now, 0 = none, with Shift or without. */
+static uint8_t find_key(const struct x11 *x, uint32_t symbol, bool *ret_shift)
 {
-    for (int key = x->first; key <= x->last; key++) {
-        const uint32_t *s = x->symbols[key];
-        bool other = x->group == 1 && (s[2] != 0 || s[3] != 0);
+    uint8_t shifted = 0;
 
-        if (x->is_spare[key] ? s[0] == symbol
-                             : x->group < 2 && (other ? s[2] : s[0]) == symbol && symbol != 0)
+    *ret_shift = false;
+    for (int key = x->first; key <= x->last && symbol != 0; key++) {
+        const uint32_t *s = x->symbols[key];
+        int at = !x->is_spare[key] && x->group == 1 && (s[2] != 0 || s[3] != 0) ? 2 : 0;
+
+        if (!x->is_spare[key] && x->group > 1)
+            continue;
+        if (s[at] == symbol)
             return (uint8_t)key;
+        if (s[at + 1] == symbol && shifted == 0 && x->shift != 0)
+            shifted = (uint8_t)key;
     }
-    return 0;
+    *ret_shift = shifted != 0;
+    return shifted;
 }
 
 /* A spare key that nobody may still be reading, 0 = none; one that is free rather than one that bears
@@ -231,27 +254,30 @@ static uint8_t find_spare(const struct x11 *x)
    to wait for the next turn: at its end, or at the first character that found no key */
 static const char *borrow(struct x11 *x, const char *text)
 {
+    bool shift;
+
     for (const char *at = text, *before = text;; before = at) {
         uint32_t c = utf8_next(&at);
         if (c == 0)
             return before;
-        uint8_t key = find_key(x, to_keysym(c));
+        uint8_t key = find_key(x, to_keysym(c), &shift);
         if (key == 0) {
             key = find_spare(x);
             if (key == 0)
                 return before;
-            for (int i = 0; i < 4; i++)
-                x->symbols[key][i] = to_keysym(c);
-            x->changed[key] = true;
+            give(x, key, to_keysym(c));
         }
         if (x->is_spare[key])
             x->used[key] = true;
     }
 }
 
-/* Tell the server of the changed keys, as few times as there are runs of them. */
-static void send_symbols(struct x11 *x)
+/* Tell the server of the changed keys, as few times as there are runs of them.
+   @return whether there were any */
+static bool send_symbols(struct x11 *x)
 {
+    bool any = false;
+
     for (int key = x->first; key <= x->last; key++) {
         int end = key;
 
@@ -260,52 +286,162 @@ static void send_symbols(struct x11 *x)
         if (end > key)
             xcb_change_keyboard_mapping(x->c, (uint8_t)(end - key), (uint8_t)key, 4,
                                         x->symbols[key]);
+        any = any || end > key;
         key = end;
     }
+    return any;
 }
 
-/* By an answer that never comes: nothing is asked. */
-static void wait_for_readers(struct x11 *x)
+static xcb_atom_t find_atom(struct x11 *x, const char *name)
 {
-    struct pollfd none = {.fd = -1};
+    xcb_intern_atom_reply_t *r =
+        xcb_intern_atom_reply(x->c, xcb_intern_atom(x->c, 0, (uint16_t)strlen(name), name), NULL);
+    xcb_atom_t atom = r != NULL ? r->atom : 0;
 
+    free(r);
+    return atom;
+}
+
+static bool answers_pings(struct x11 *x, xcb_window_t window, xcb_atom_t protocols, xcb_atom_t ping)
+{
+    xcb_get_property_reply_t *r = xcb_get_property_reply(
+        x->c, xcb_get_property(x->c, 0, window, protocols, XCB_ATOM_ATOM, 0, 64), NULL);
+    bool found = false;
+
+    if (r == NULL)
+        return false;
+    const xcb_atom_t *atoms = xcb_get_property_value(r);
+    for (int i = 0; i < xcb_get_property_value_length(r) / (int)sizeof(*atoms); i++)
+        found = found || atoms[i] == ping;
+    free(r);
+    return found;
+}
+
+static xcb_window_t parent_of(struct x11 *x, xcb_window_t window)
+{
+    xcb_query_tree_reply_t *r = xcb_query_tree_reply(x->c, xcb_query_tree(x->c, window), NULL);
+    xcb_window_t parent = r != NULL ? r->parent : 0;
+
+    free(r);
+    return parent;
+}
+
+/* The window that gets our keys; where the focus follows the pointer, the one below it. */
+static xcb_window_t find_reader(struct x11 *x)
+{
+    uint32_t window = 0;
+
+    if (x11_focus(x, &window) < 0 || window != 0)
+        return window;
+    xcb_query_pointer_reply_t *r =
+        xcb_query_pointer_reply(x->c, xcb_query_pointer(x->c, x->root), NULL);
+    window = r != NULL ? r->child : 0;
+    free(r);
+    return window;
+}
+
+/* Wait for an event for a while. @return NULL: there was none */
+static xcb_generic_event_t *wait_event(struct x11 *x, int timeout_ms)
+{
+    struct pollfd fd = {.fd = xcb_get_file_descriptor(x->c), .events = POLLIN};
+    xcb_generic_event_t *e = xcb_poll_for_event(x->c);
+
+    if (e == NULL && poll(&fd, 1, timeout_ms) > 0)
+        e = xcb_poll_for_event(x->c);
+    return e;
+}
+
+/* @return whether the window's program answered: all keys before it have been read */
+static bool ping_window(struct x11 *x, xcb_window_t window, xcb_atom_t protocols, xcb_atom_t ping)
+{
+    static const uint32_t notify = XCB_EVENT_MASK_SUBSTRUCTURE_NOTIFY;
+    xcb_client_message_event_t message = {
+        .response_type = XCB_CLIENT_MESSAGE, .format = 32, .window = window, .type = protocols};
+    xcb_generic_event_t *e;
+    bool answered = false;
+
+    message.data.data32[0] = ping;
+    message.data.data32[1] = ++x->pings;
+    message.data.data32[2] = window;
+    xcb_change_window_attributes(x->c, x->root, XCB_CW_EVENT_MASK, &notify);
+    xcb_send_event(x->c, 0, window, 0, (const char *)&message);
     xcb_flush(x->c);
-    (void)poll(&none, 1, SETTLE_MS);
-    memset(x->used, 0, sizeof(x->used));
+    while (!answered && (e = wait_event(x, PING_MS)) != NULL) {
+        const xcb_client_message_event_t *m = (const void *)e;
+        answered = (e->response_type & 0x7f) == XCB_CLIENT_MESSAGE && m->type == protocols &&
+                   m->data.data32[0] == ping && m->data.data32[1] == x->pings;
+        free(e);
+    }
+    return answered;
+}
+
+/* Until whoever reads our keys has read all that was sent. @param done with the keys used so far */
+static void wait_for_readers(struct x11 *x, bool done)
+{
+    xcb_atom_t protocols = find_atom(x, "WM_PROTOCOLS"), ping = find_atom(x, "_NET_WM_PING");
+    xcb_window_t window = find_reader(x);
+    struct pollfd nothing = {.fd = -1};
+
+    while (window != 0 && window != x->root && !answers_pings(x, window, protocols, ping))
+        window = parent_of(x, window);
+    if (window == 0 || window == x->root || !ping_window(x, window, protocols, ping))
+        (void)poll(&nothing, 1, SETTLE_MS);
+    if (done)
+        memset(x->used, 0, sizeof(x->used));
 }
 
 static int begin(struct x11 *x)
 {
     int status = read_state(x);
+    bool unused;
 
+    x->shift = find_key(x, KEY_SHIFT, &unused);
     if (status == 0)
         status = release_modifiers(x);
     return status;
+}
+
+/* `text` to `end`: all of it has keys. */
+static int type_piece(struct x11 *x, const char *text, const char *end)
+{
+    int typed = 0;
+
+    for (; text < end; typed++) {
+        bool shift;
+        uint8_t key = find_key(x, to_keysym(utf8_next(&text)), &shift);
+
+        tap(x, key, shift);
+    }
+    return typed;
 }
 
 static int x11_type(void *state, const char *text)
 {
     struct x11 *x = state;
     int typed = 0, status = begin(x);
-    uint8_t caps = x->caps ? find_key(x, KEY_CAPS_LOCK) : 0;
+    bool waited = false, none;
+    uint8_t caps = x->caps ? find_key(x, KEY_CAPS_LOCK, &none) : 0;
 
     if (status < 0)
         return status;
     if (caps != 0)
-        tap(x, caps);
+        tap(x, caps, false);
     while (*text != '\0' && status == 0) {
         const char *end = borrow(x, text);
-        send_symbols(x);
-        while (text < end) {
-            tap(x, find_key(x, to_keysym(utf8_next(&text))));
-            typed++;
-        }
+        if (end == text && waited)
+            return -ENOTSUP; /* a server without a single spare key */
+        waited = end == text;
+        /* a program that reads keys together with news of the keyboard reads them the old way */
+        if (send_symbols(x))
+            wait_for_readers(x, false);
+        typed += type_piece(x, text, end);
+        text = end;
         status = settle(x);
-        if (*text != '\0')
-            wait_for_readers(x);
+        if (*text != '\0' && status == 0)
+            wait_for_readers(x, true);
     }
     if (caps != 0)
-        tap(x, caps);
+        tap(x, caps, false);
     if (status == 0)
         status = settle(x);
     return status < 0 ? status : typed;
@@ -315,27 +451,28 @@ static int x11_erase(void *state, uint32_t count)
 {
     struct x11 *x = state;
     int status = begin(x);
-    uint8_t key = find_key(x, KEY_BACKSPACE);
+    bool shift;
+    uint8_t key = find_key(x, KEY_BACKSPACE, &shift);
 
     if (status < 0 || key == 0)
         return status < 0 ? status : -ENOTSUP;
     while (count-- > 0)
-        tap(x, key);
+        tap(x, key, false);
     return settle(x);
 }
 
 /* A key for a chord: by the layout's first group too, so that Ctrl+V is that in any layout. */
 static uint8_t find_for_chord(struct x11 *x, uint32_t symbol)
 {
-    uint8_t key = find_key(x, symbol);
+    bool shift;
+    uint8_t key = find_key(x, symbol, &shift);
 
-    if (key == 0) {
+    if (key == 0 || shift) {
         key = find_spare(x);
         if (key != 0) {
-            for (int i = 0; i < 4; i++)
-                x->symbols[key][i] = symbol;
-            x->changed[key] = true;
-            send_symbols(x);
+            give(x, key, symbol);
+            if (send_symbols(x))
+                wait_for_readers(x, false);
         }
     }
     return key;
