@@ -27,6 +27,9 @@ static const struct option_group *const groups_enhance[] = {
 static const struct option_group *const groups_eval[] = {
     &group_eval,    &group_text,   &group_detect,  &group_signal,
     &group_enhance, &group_format, &group_general, NULL};
+static const struct option_group *const groups_dictate[] = {
+    &group_dictate, &group_insert,  &group_control, &group_listen,  &group_text, &group_trigger,
+    &group_signal,  &group_enhance, &group_stdin,   &group_general, NULL};
 static const struct option_group *const groups_type[] = {&group_insert, &group_type, &group_general,
                                                          NULL};
 static const struct option_group *const groups_models[] = {&group_models, &group_format,
@@ -73,6 +76,13 @@ const struct command commands[] = {
      "long after a segment's end its text came. --stt is pocketsphinx unless given. Run it with "
      "--whole for the engine alone, without it for what the front end makes of it.",
      groups_eval, run_eval, VALUE_FOLDER, 1, -1},
+    {"dictate", "[WORD]", "speak, and the words appear where the cursor is",
+     "Without WORD it is the service: it keeps the model loaded and waits. WORD asks it: start and stop "
+     "are the key going down and up, toggle switches hands-free dictation on and off, cancel forgets "
+     "what was said, undo takes back what was typed last, status tells the state, last the newest text "
+     "of the journal, quit ends it. Bind 'voicestand dictate start' to a key's press and 'stop' to its "
+     "release.",
+     groups_dictate, run_dictate, VALUE_ANY, 0, 1},
     {"type", "[TEXT...]", "type text into the window that has the focus",
      "Types TEXT, or standard input, where the cursor is, as dictation does: ways to do it are tried "
      "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "

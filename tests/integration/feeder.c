@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A virtual microphone that plays a file: a PipeWire source node whose samples are made in the
    graph's own thread, so that nothing is lost however fast the graph runs. Gives silence until
-   SIGUSR1, then the file, then silence; says "done" on standard output when the file is out.
+   SIGUSR1, then the file, then silence; says "start NS", by CLOCK_MONOTONIC, when its first frame is
+   asked for, and "done" on standard output when the file is out.
    feeder NAME RAW-S16-48K-MONO [SPEED]: in the freewheel group, at most SPEED times real time. */
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@ struct feeder {
     double speed;
     struct timespec next;
     _Atomic int playing, done;
+    _Atomic long long start_ns;
 };
 
 /* Hold the graph back to the speed that was asked for. */
@@ -49,6 +51,11 @@ static void on_process(void *user)
     float *to = d->data;
     if (b->requested && b->requested < n)
         n = b->requested;
+    if (atomic_load(&f->playing) && f->at == 0) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        atomic_store(&f->start_ns, now.tv_sec * 1000000000LL + now.tv_nsec);
+    }
     if (atomic_load(&f->playing))
         for (; out < n && f->at < f->frames; out++)
             to[out] = (float)f->audio[f->at++] / 32768.0f;
@@ -122,7 +129,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "feeder: no server\n");
         return 1;
     }
-    while (!atomic_load(&f.done)) {
+    for (long long told = 0; !atomic_load(&f.done);) {
+        if (told != atomic_load(&f.start_ns)) {
+            told = atomic_load(&f.start_ns);
+            printf("start %lld\n", told);
+            fflush(stdout);
+        }
         struct timespec moment = {0, 50000000};
         number = sigtimedwait(&set, NULL, &moment);
         if (number == SIGUSR1)

@@ -12,10 +12,11 @@
 
 enum { PATH_BYTES = 4096 };
 
-static char cache[PATH_BYTES], state[PATH_BYTES], data[PATH_BYTES], models[PATH_BYTES + 16],
-    openvino[4 * PATH_BYTES];
+static char cache[PATH_BYTES], state[PATH_BYTES], config[PATH_BYTES], data[PATH_BYTES],
+    models[PATH_BYTES + 16], openvino[4 * PATH_BYTES];
 static pthread_once_t cache_once = PTHREAD_ONCE_INIT, state_once = PTHREAD_ONCE_INIT,
-                      models_once = PTHREAD_ONCE_INIT, openvino_once = PTHREAD_ONCE_INIT;
+                      config_once = PTHREAD_ONCE_INIT, models_once = PTHREAD_ONCE_INIT,
+                      openvino_once = PTHREAD_ONCE_INIT;
 
 /* Make a folder and those above it, for the user alone as XDG asks. */
 static bool make_all(char *path)
@@ -33,7 +34,7 @@ static bool make_all(char *path)
 }
 
 /* XDG: a variable that is not an absolute path counts as not set. */
-static void find(const char *variable, const char *below_home, char *ret)
+static void find(const char *variable, const char *below_home, bool make, char *ret)
 {
     const char *base = getenv(variable), *home = getenv("HOME");
     int n = -1;
@@ -42,23 +43,28 @@ static void find(const char *variable, const char *below_home, char *ret)
         n = snprintf(ret, PATH_BYTES, "%s/voicestand", base);
     else if (home != NULL && home[0] == '/')
         n = snprintf(ret, PATH_BYTES, "%s/%s/voicestand", home, below_home);
-    if (n < 0 || n >= PATH_BYTES || !make_all(ret))
+    if (n < 0 || n >= PATH_BYTES || (make && !make_all(ret)))
         ret[0] = '\0';
 }
 
 static void find_cache(void)
 {
-    find("XDG_CACHE_HOME", ".cache", cache);
+    find("XDG_CACHE_HOME", ".cache", true, cache);
 }
 
 static void find_state(void)
 {
-    find("XDG_STATE_HOME", ".local/state", state);
+    find("XDG_STATE_HOME", ".local/state", true, state);
+}
+
+static void find_config(void)
+{
+    find("XDG_CONFIG_HOME", ".config", false, config);
 }
 
 static void find_models(void)
 {
-    find("XDG_DATA_HOME", ".local/share", data);
+    find("XDG_DATA_HOME", ".local/share", true, data);
     if (data[0] != '\0')
         snprintf(models, sizeof(models), "%s/models", data);
     if (data[0] != '\0' && !make_all(models))
@@ -100,6 +106,12 @@ const char *folder_models(void)
 {
     pthread_once(&models_once, find_models);
     return models[0] != '\0' ? models : NULL;
+}
+
+const char *folder_config(void)
+{
+    pthread_once(&config_once, find_config);
+    return config[0] != '\0' ? config : NULL;
 }
 
 const char *folders_openvino(void)

@@ -12,6 +12,9 @@ const char *folder_cache(void);
 const char *folder_state(void);
 /** Folder of models, made if missing: XDG_DATA_HOME/voicestand/models. NULL if it cannot be. */
 const char *folder_models(void);
+/** Folder of the user's settings, XDG_CONFIG_HOME/voicestand; it need not be there. NULL if it cannot
+    be told. */
+const char *folder_config(void);
 /** Where libopenvino_c.so may lie besides the system's folders, "A:B", with patterns. */
 const char *folders_openvino(void);
 

@@ -66,17 +66,26 @@ static const char *const capture_names[] = {
         .none = 1, .kind = OPTION_NUMBER                                                           \
     }
 
+#define VAD                                                                                        \
+    TEXT(0, "vad", "NAME[:ARG]", vad,                                                              \
+         "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], "             \
+         "replay:TRACE.csv, null [native]",                                                        \
+         .choices = vad_names)
+#define THRESHOLD                                                                                  \
+    REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",    \
+         .none = 0)
+#define THRESHOLD_OFF                                                                              \
+    REAL("threshold-off", "P", threshold_off, 0.001, 1,                                            \
+         "inside a segment, below it a hop is silence [threshold - 0.15]", .none = 0)
+
+static const struct option trigger[] = {VAD, THRESHOLD, THRESHOLD_OFF, {0}};
+
 static const struct option detect[] = {
-    TEXT(0, "vad", "NAME[:ARG]", vad,
-         "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], "
-         "replay:TRACE.csv, null [native]",
-         .choices = vad_names),
+    VAD,
     CHOICE(0, "preset", "NAME", preset, preset_names,
            "rules for a use, where those below are not given: dictation, agent, archive"),
-    REAL("threshold", "P", threshold, 0.001, 1, "probability from which a hop is speech [0.5]",
-         .none = 0),
-    REAL("threshold-off", "P", threshold_off, 0.001, 1,
-         "inside a segment, below it a hop is silence [threshold - 0.15]", .none = 0),
+    THRESHOLD,
+    THRESHOLD_OFF,
     TIME("onset-ms", onset_ms, "speech that must be gathered to open a segment [50]"),
     TIME("min-speech-ms", min_speech_ms, "shortest speech that makes a segment [100]"),
     TIME("hangover-ms", hangover_ms, "silence that ends a segment [500]"),
@@ -195,13 +204,14 @@ static const struct option judging[] = {
 
 const char *const paste_names[] = {"shift+Insert", "ctrl+v", "ctrl+shift+v", NULL};
 static const char *const way_names[] = {"wtype", "x11",       "xdotool", "ydotool",
-                                        "paste", "clipboard", NULL};
+                                        "paste", "clipboard", "none",    NULL};
+const char *const language_names[] = {"en", "de", "fr", NULL};
 static const char *const mic_names[] = {"always", "press", NULL};
 
 static const struct option inserting[] = {
     TEXT(0, "insert", "WAY,WAY", insert,
-         "ways to insert, tried in turn: wtype, x11, xdotool, ydotool, paste, clipboard "
-         "[those that fit the session]",
+         "ways to insert, tried in turn: wtype, x11, xdotool, ydotool, paste, clipboard; or "
+         "none [those that fit the session]",
          .choices = way_names),
     CHOICE(0, "paste", "KEYS", paste, paste_names,
            "keys that paste: shift+Insert, ctrl+v, ctrl+shift+v [shift+Insert]"),
@@ -226,6 +236,8 @@ static const struct option dictation[] = {
            "silence that ends an utterance after the release [300]", .none = 0),
     NUMBER(0, "grace-ms", "MS", grace_ms, 50, 30000,
            "longest wait for a last word after the release [1500]", .none = 0),
+    CHOICE(0, "language", "CODE", language, language_names,
+           "of spoken punctuation and commands: en, de, fr [en]"),
     FLAG(0, "plain", plain, "take words as they are: no spoken punctuation, no commands"),
     TEXT(0, "phrases", "FILE", phrases,
          "your own replacements, 'spoken = written' a line [phrases.txt in the configuration]",
@@ -260,6 +272,7 @@ static const struct option general[] = {
     {0}};
 
 const struct option_group group_detect = {"Detection", detect};
+const struct option_group group_trigger = {"Detection", trigger};
 const struct option_group group_signal = {"Signal path", signal_path};
 const struct option_group group_parts = {"Enhancement", parts};
 const struct option_group group_made = {"Output", made};

@@ -43,6 +43,7 @@ struct settings {
     /* dictation */
     const char *insert, *target, *hook, *phrases, *socket;
     int paste, mic; /* index into paste_names, -1; 0 always, 1 while a key asks for it */
+    int language;   /* index into language_names */
     int show_target, hands_free, follow, all, cues, no_notify, plain;
     uint32_t erase, mic_idle_s, quiet_ms, grace_ms;
     /* every command */
@@ -89,9 +90,11 @@ struct command {
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
     group_root, group_tune, group_eval, group_models, group_general, group_insert, group_type,
-    group_dictate, group_control;
+    group_dictate, group_trigger, group_control;
 /** Keys that paste, NULL behind the last. */
 extern const char *const paste_names[];
+/** Languages of dictation, NULL behind the last. */
+extern const char *const language_names[];
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 

@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Dictation from outside: the service with a pipe as its microphone, the words that ask it, the journal.
+
+Usage: cli_dictate.py COMMAND SOURCE_FOLDER"""
+import signal
+import socket
+import stat
+import threading
+
+from cli import *
+
+SPEECH = ['--vad', 'energy']
+RATE = 16000
+
+
+class Dictation:
+    """The service, fed with audio as fast as it takes it, and all that it tells."""
+
+    def __init__(self, folder, *arguments, engine='exec:cat >/dev/null; echo hello world', env=None):
+        self.folder = folder
+        self.env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_STATE_HOME=folder + '/state',
+                        XDG_CONFIG_HOME=folder + '/config', **(env or {}))
+        self.env.pop('DISPLAY', None)
+        self.env.pop('WAYLAND_DISPLAY', None)
+        self.program = subprocess.Popen(
+            [COMMAND, 'dictate', '--capture', 'pipe', '--raw', '--rate', str(RATE), *SPEECH, '--stt', engine,
+             '--no-notify', *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(lambda: os.path.exists(folder + '/voicestand/dictate') or self.program.poll() is not None,
+                   10, 'the service answers')
+        self.events = []
+        self.follower = subprocess.Popen([COMMAND, 'dictate', 'status', '--follow', '--all'], env=self.env,
+                                         stdout=subprocess.PIPE)
+        threading.Thread(target=self.read, daemon=True).start()
+        self.wait('state')
+
+    def read(self):
+        for line in self.follower.stdout:
+            self.events.append(json.loads(line))
+
+    def told(self, event, **what):
+        return [e for e in list(self.events) if e['event'] == event
+                and all(e.get(k) == v for k, v in what.items())]
+
+    def wait(self, event, count=1, **what):
+        wait_until(lambda: len(self.told(event, **what)) >= count, 10,
+                   '%d times %s %s in %s' % (count, event, what, self.events))
+        return self.told(event, **what)
+
+    def ask(self, verb, check_status=0):
+        p = subprocess.run([COMMAND, 'dictate', verb], env=self.env, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=20)
+        if check_status is not None:
+            equal(p.returncode, check_status, verb + ': ' + p.stderr.decode())
+        return p.stdout.decode().strip()
+
+    def hear(self, samples):
+        """Audio, and wait until it was taken: levels are told each 100 ms of it."""
+        before = len(self.told('level'))
+        self.program.stdin.write(struct.pack('<%dh' % len(samples), *samples))
+        self.program.stdin.flush()
+        self.wait('level', before + len(samples) // (RATE // 10) - 1)
+
+    def say(self, seconds=0.5):
+        self.hear(noise(seconds))
+
+    def be_silent(self, seconds=0.6):
+        self.hear([0] * int(seconds * RATE))
+
+    def dictate(self):
+        """One utterance with a key."""
+        self.be_silent()
+        self.ask('start')
+        self.say()
+        self.ask('stop')
+        self.be_silent()
+
+    def journal(self):
+        return [json.loads(line) for line in read_text(self.folder + '/state/voicestand/dictation.jsonl')
+                .splitlines()]
+
+    def close(self):
+        self.follower.kill()
+        self.follower.wait()
+        if self.program.poll() is None:
+            self.program.terminate()
+            self.program.wait(20)
+        if not self.program.stderr.closed:
+            self.err = self.program.stderr.read().decode()
+            self.program.stderr.close()
+        return self.err
+
+
+def dictation(*arguments, **more):
+    """Give a test a service of its own."""
+    def wrap(function):
+        def test(folder):
+            d = Dictation(folder, '--insert', 'none', *arguments, **more)
+            try:
+                function(d)
+            finally:
+                d.close()
+        test.__name__ = function.__name__
+        return case(test)
+    return wrap
+
+
+@dictation()
+def a_key_held_makes_text_and_the_journal_has_it(d):
+    d.dictate()
+    text = d.wait('text')[0]
+    equal(text['text'], 'hello world')
+    line = text['timeline']
+    check(0 <= line['ours_ms'] < 2000 and line['grace_ms'] >= 0 and line['engine_ms'] > 0, line)
+    states = [e['state'] for e in d.told('state')]
+    order = [s for i, s in enumerate(states) if i == 0 or s != states[i - 1]]
+    equal(order[:4], ['idle', 'listening', 'finishing', 'thinking'])
+    d.wait('state', state='idle', waiting=0, mic='open')
+    heard = [e for e in d.journal() if e['event'] == 'heard']
+    equal([e['text'] for e in heard], ['hello world'])
+    check(0.7 < heard[0]['seconds'] < 1.5, heard)  # the speech, what is before and behind it, no more
+    equal(d.ask('last'), 'hello world')
+    for path, mode in (('/state/voicestand/dictation.jsonl', 0o600), ('/voicestand/dictate', 0o600),
+                       ('/voicestand', 0o700), ('/state/voicestand', 0o700)):
+        equal(stat.S_IMODE(os.stat(d.folder + path).st_mode), mode, path)
+
+
+@dictation()
+def silence_gives_the_engine_nothing(d):
+    d.ask('start')
+    d.be_silent(2)
+    d.ask('stop')
+    d.be_silent(1)
+    d.wait('nothing')
+    check(not d.told('text') and not d.journal(), d.events)
+
+
+@dictation()
+def what_is_cancelled_is_forgotten(d):
+    d.be_silent()
+    d.ask('start')
+    d.say()
+    equal(json.loads(d.ask('cancel'))['state'], 'idle')
+    d.be_silent()
+    d.dictate()
+    d.wait('text')
+    equal(len(d.journal()), 1)
+
+
+@dictation('--hands-free')
+def hands_free_goes_by_the_voice(d):
+    d.be_silent(1)
+    equal(json.loads(d.ask('status'))['state'], 'waiting')
+    for count in (1, 2, 3):
+        d.say()
+        d.be_silent(1)
+        d.wait('text', count)
+    equal([e['text'] for e in d.told('text')], ['hello world', ' hello world', ' hello world'])
+    equal(json.loads(d.ask('toggle'))['state'], 'idle')
+    d.say()
+    d.be_silent(1)
+    equal(len(d.journal()), 5)  # what was heard, three times, and what was meant by the last two
+    equal(json.loads(d.ask('toggle'))['hands_free'], True)
+
+
+@dictation(engine='exec:cat >/dev/null; echo hello comma world period new line')
+def punctuation_is_said(d):
+    d.dictate()
+    equal(d.wait('text')[0]['text'], 'hello, world.\n')
+    equal([e['text'] for e in d.journal()], ['hello comma world period new line', 'hello, world.\n'])
+
+
+@dictation('--hook', 'tr a-z A-Z')
+def a_hook_changes_the_text(d):
+    d.dictate()
+    equal(d.wait('text')[0]['text'], 'HELLO WORLD')
+    check('hook_ms' in d.told('text')[0]['timeline'], d.events)
+
+
+@dictation('--hook', 'false')
+def a_hook_that_fails_changes_nothing(d):
+    d.dictate()
+    equal(d.wait('text')[0]['text'], 'hello world')
+    check('--hook false: failed' in d.close(), d.err)
+
+
+@case
+def own_phrases_are_found_without_an_option(folder):
+    os.makedirs(folder + '/config/voicestand')
+    write_file(folder + '/config/voicestand/phrases.txt', b'hello = good day\n')
+    d = Dictation(folder, '--insert', 'none')
+    try:
+        d.dictate()
+        equal(d.wait('text')[0]['text'], 'good day world')
+    finally:
+        d.close()
+    write_file(folder + '/config/voicestand/phrases.txt', b'hello\n')
+    p = subprocess.run([COMMAND, 'dictate', '--capture', 'pipe'], env=d.env, stdin=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE)
+    equal(p.returncode, 2)
+    check(b'phrases.txt:1' in p.stderr, p.stderr)
+
+
+@dictation(engine='exec:exit 3')
+def an_engine_that_fails_leaves_the_audio(d):
+    d.dictate()
+    failed = d.wait('failed')[0]
+    equal(stat.S_IMODE(os.stat(failed['saved']).st_mode), 0o600)
+    found = events(run('segment', '-q', *SPEECH, failed['saved']).out)
+    equal(len([e for e in found if e['event'] == 'segment']), 1)
+    equal([e['saved'] for e in d.journal()], [failed['saved']])
+
+
+@case
+def a_text_that_cannot_be_typed_is_kept(folder):
+    d = Dictation(folder)
+    try:
+        d.dictate()
+        kept = d.wait('kept')[0]
+        check('no desktop' in kept['why'], kept)
+        equal([e['event'] for e in d.journal()], ['heard', 'kept'])
+        check('"why":"nothing was typed' in d.ask('undo', check_status=1), d.events)
+    finally:
+        d.close()
+
+
+@case
+def a_killed_service_leaves_the_journal_and_its_place(folder):
+    d = Dictation(folder, '--insert', 'none', engine='exec:cat >/dev/null; echo before the end')
+    try:
+        d.dictate()
+        d.wait('heard')
+        d.program.kill()
+        d.program.wait()
+    finally:
+        d.close()
+    equal([e['text'] for e in d.journal()], ['before the end'])
+    d = Dictation(folder, '--insert', 'none')
+    try:
+        d.dictate()
+        d.wait('text')
+        equal([e['text'] for e in d.journal()], ['before the end', 'hello world'])
+    finally:
+        d.close()
+
+
+@dictation()
+def there_is_one_service(d):
+    p = subprocess.run([COMMAND, 'dictate', '--capture', 'pipe', '--stt', 'null'], env=d.env,
+                       stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    equal(p.returncode, 1)
+    check(b'runs already' in p.stderr, p.stderr)
+    p = subprocess.run([COMMAND, 'dictate', 'strat'], env=d.env, stderr=subprocess.PIPE)
+    equal((p.returncode, b'choose from start' in p.stderr), (2, True))
+    equal(json.loads(d.ask('quit'))['event'], 'state')
+    equal(d.program.wait(10), 0)
+    p = subprocess.run([COMMAND, 'dictate', 'status'], env=d.env, stderr=subprocess.PIPE)
+    check(p.returncode == 3 and b'start it with' in p.stderr, p.returncode, p.stderr)
+    d.wait('state', state='off')
+
+
+@dictation()
+def strange_askers_do_no_harm(d):
+    for words in (b'', b'\n', b'x' * 500, b'start', b'\xff\0\n', b'status'):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(d.folder + '/voicestand/dictate')
+        s.send(words)
+        s.close()
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+    for s in idle:
+        s.connect(d.folder + '/voicestand/dictate')
+    for s in idle:
+        s.close()
+    equal(json.loads(d.ask('status'))['state'], 'idle')
+
+
+@case
+def all_that_was_said_is_heard_before_the_end(folder):
+    d = Dictation(folder, '--insert', 'none', engine='exec:cat >/dev/null; sleep 1; echo late words')
+    try:
+        d.dictate()
+        d.program.terminate()
+        equal(d.program.wait(20), 0)
+        equal([e['text'] for e in d.journal()], ['late words'])
+    finally:
+        d.close()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/* voicestand dictate: the service, and the words that ask it. */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/common.h"
+#include "common/folders.h"
+#include "dictate/control.h"
+#include "dictate/deliver.h"
+#include "dictate/insert.h"
+#include "dictate/journal.h"
+#include "dictate/notice.h"
+#include "dictate/run.h"
+#include "dictate/session.h"
+
+enum { PATH_BYTES = 4200, TARGET_MS = 1500, AGAIN_MS = 1000 };
+
+static struct dictate {
+    const struct settings *settings;
+    struct sentences words;
+    struct control *control;
+    struct notice *notice;
+    struct deliver *deliver;
+    struct session *session;
+    atomic_int stop, again; /* number of the signal that asked for the end; a second one came */
+    bool quit;
+    bool aim; /* look for the window that is meant */
+} dictate;
+
+/* the service ----------------------------------------------------------------------------------- */
+
+static void on_signal(void *user, int signal, int count)
+{
+    (void)user;
+    atomic_store(count > 1 ? &dictate.again : &dictate.stop, signal);
+    if (count > 2)
+        _exit(128 + signal);
+    control_wake(dictate.control);
+}
+
+/* To who started us, if that is systemd: "READY=1". */
+static void notify_manager(const char *what)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
+        strlen(path) >= sizeof(address.sun_path))
+        return;
+    strcpy(address.sun_path, path);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    (void)sendto(fd, what, strlen(what), MSG_NOSIGNAL, (const struct sockaddr *)&address,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+    close(fd);
+}
+
+static void tell_all(void *user, const char *line)
+{
+    (void)user;
+    control_tell(dictate.control, CONTROL_ALL, line);
+}
+
+static void answer_status(FILE *to, int status)
+{
+    char *line = session_line(dictate.session);
+
+    if (status < 0)
+        fprintf(to, "{\"event\":\"error\",\"why\":\"%s\"}\n", vs_strerror(status));
+    else if (line != NULL)
+        fprintf(to, "%s\n", line);
+    free(line);
+}
+
+static void undo(FILE *to)
+{
+    int status = deliver_undo(dictate.deliver);
+    const char *why = status == -ENOENT    ? "nothing was typed that could be taken back"
+                      : status == -EXDEV   ? "another window has the focus now"
+                      : status == -ENOTSUP ? "this way of typing cannot take text back"
+                      : status < 0         ? "the program that types failed"
+                                           : NULL;
+
+    if (why != NULL)
+        fprintf(to, "{\"event\":\"error\",\"why\":\"%s\"}\n", why);
+    else
+        fprintf(to, "{\"event\":\"undone\"}\n");
+}
+
+static const struct {
+    const char *verb;
+    enum session_ask ask;
+} asks[] = {
+    {"start", ASK_START}, {"stop", ASK_STOP}, {"toggle", ASK_TOGGLE}, {"cancel", ASK_CANCEL}};
+
+static enum control_level on_ask(void *user, const char *verb, FILE *to)
+{
+    (void)user;
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+        if (strcmp(verb, asks[i].verb) == 0) {
+            answer_status(to, session_ask(dictate.session, asks[i].ask));
+            dictate.aim = asks[i].ask == ASK_START;
+            return CONTROL_NONE;
+        }
+    if (strcmp(verb, "undo") == 0) {
+        undo(to);
+        return CONTROL_NONE;
+    }
+    dictate.quit = dictate.quit || strcmp(verb, "quit") == 0;
+    answer_status(to, 0);
+    return strcmp(verb, "follow") == 0       ? CONTROL_STATE
+           : strcmp(verb, "follow all") == 0 ? CONTROL_ALL
+                                             : CONTROL_NONE;
+}
+
+/* The window that has the focus while the key goes down, asked of a program of its own. */
+static void find_target(void)
+{
+    static const char *const arguments[] = {"/proc/self/exe", "type", "-q", "--show-target", NULL};
+    char target[64];
+    size_t bytes = 0;
+    struct run_job job = {.arguments = arguments,
+                          .output = target,
+                          .output_room = sizeof(target) - 1,
+                          .ret_output_bytes = &bytes,
+                          .timeout_ms = TARGET_MS};
+
+    dictate.aim = false;
+    if (run_program(&job) < 0)
+        return;
+    target[bytes] = '\0';
+    target[strcspn(target, "\n")] = '\0';
+    session_target(dictate.session, target);
+}
+
+static void serve(const struct settings *s)
+{
+    int64_t end_ns = s->seconds > 0 ? now_ns() + (int64_t)s->seconds * 1000000000 : INT64_MAX;
+
+    while (atomic_load(&dictate.stop) == 0 && !dictate.quit && !session_over(dictate.session) &&
+           now_ns() < end_ns) {
+        int wait_ms = session_tick(dictate.session);
+        int64_t left_ms = (end_ns - now_ns()) / 1000000 + 1;
+
+        if (end_ns != INT64_MAX && (wait_ms < 0 || wait_ms > left_ms))
+            wait_ms = (int)left_ms;
+        control_serve(dictate.control, wait_ms, on_ask, NULL);
+        if (dictate.aim)
+            find_target();
+    }
+}
+
+/* @return the user's replacements, if there are any; lives on */
+static const char *find_phrases(const struct settings *s)
+{
+    static char path[PATH_BYTES];
+    const char *config = folder_config();
+
+    if (s->phrases != NULL)
+        return s->phrases;
+    if (config == NULL || snprintf(path, sizeof(path), "%s/phrases.txt", config) >= PATH_BYTES)
+        return NULL;
+    return access(path, F_OK) == 0 ? path : NULL;
+}
+
+static int open_parts(const struct settings *s, const char *path)
+{
+    struct deliver_config deliver = {
+        .settings = s, .state_dir = folder_state(), .phrases = find_phrases(s), .tell = tell_all};
+    char folder[PATH_BYTES];
+
+    snprintf(folder, sizeof(folder), "%.*s",
+             strrchr(path, '/') != NULL ? (int)(strrchr(path, '/') - path) : 0, path);
+    int status = notice_open(!s->no_notify, s->cues != 0, folder[0] != '\0' ? folder : NULL,
+                             &dictate.notice);
+    if (status < 0)
+        return EXIT_STATUS_INTERNAL;
+    deliver.notice = dictate.notice;
+    status = deliver_open(&deliver, &dictate.deliver);
+    if (status != 0)
+        return status;
+    struct session_config session = {.settings = s,
+                                     .words = &dictate.words,
+                                     .state_dir = deliver.state_dir,
+                                     .control = dictate.control,
+                                     .notice = dictate.notice,
+                                     .deliver = dictate.deliver};
+    return session_open(&session, &dictate.session);
+}
+
+static int say_path(const char *path, int status)
+{
+    if (status == -EADDRINUSE)
+        say("dictate: it runs already, at %s; 'voicestand dictate quit' ends it", path);
+    else if (status == -ENOENT && path[0] == '\0')
+        say("dictate: XDG_RUNTIME_DIR is not set: log in at a desktop, or give --socket");
+    else
+        say("dictate: %s cannot be listened at: %s", path, strerror(-status));
+    return status == -EADDRINUSE ? EXIT_STATUS_SOME : EXIT_STATUS_OUTPUT;
+}
+
+static void say_ready(const struct settings *s, const char *path)
+{
+    if (s->quiet)
+        return;
+    say("dictation is ready; the microphone is %s; 'voicestand dictate start' and 'stop' are the "
+        "key",
+        s->mic == 0 ? "open" : "open from 'start' on");
+    if (s->verbose)
+        say("it answers at %s", path);
+}
+
+static int run_service(const struct settings *s)
+{
+    char path[PATH_BYTES] = "";
+    int status;
+
+    signals_block();
+    status = config_check(s);
+    if (status != 0)
+        return status;
+    const char *bad;
+    if (s->insert != NULL && strcmp(s->insert, "none") != 0 && insert_check(s->insert, &bad) > 0)
+        return say_usage(
+            "--insert: '%s' is unknown; choose from wtype, x11, xdotool, ydotool, paste, "
+            "clipboard, none",
+            bad);
+    sentences_init(&dictate.words, s, s->capture);
+    status = control_path(s->socket, path, sizeof(path));
+    if (status == 0)
+        status = control_open(path, &dictate.control);
+    if (status < 0)
+        return say_path(path, status);
+    status = open_parts(s, path);
+    if (status == 0 && signals_start(on_signal, NULL) < 0)
+        status = EXIT_STATUS_INTERNAL;
+    if (status == 0) {
+        notify_manager("READY=1");
+        say_ready(s, path);
+        serve(s);
+        notify_manager("STOPPING=1");
+    }
+    session_close(dictate.session, atomic_load(&dictate.again) != 0);
+    deliver_close(dictate.deliver);
+    notice_close(dictate.notice);
+    control_close(dictate.control);
+    return status;
+}
+
+/* who asks it ------------------------------------------------------------------------------------ */
+
+static bool print_line(void *user, char *text)
+{
+    int *status = user;
+
+    if (strncmp(text, "{\"event\":\"error\"", 16) == 0)
+        *status = EXIT_STATUS_SOME;
+    return printf("%s\n", text) > 0 && fflush(stdout) == 0;
+}
+
+static int say_nobody(const char *path, int status)
+{
+    if (status == -ENOENT || status == -ECONNREFUSED)
+        say("dictate: no service answers at %s; start it with 'voicestand dictate', or "
+            "systemctl --user start voicestand-dictate",
+            path);
+    else
+        say("dictate: the service at %s cannot be asked: %s", path, strerror(-status));
+    return status_of(status);
+}
+
+static int print_last(void)
+{
+    const char *folder = folder_state();
+    char *text = NULL;
+    int status = folder != NULL ? journal_last(folder, &text) : -ENOENT;
+
+    if (status < 0) {
+        say("dictate: the journal holds no text yet");
+        return EXIT_STATUS_NO_INPUT;
+    }
+    json_t *o = json_loads(text, JSON_DECODE_ANY, NULL);
+    printf("%s\n", json_string_value(o) != NULL ? json_string_value(o) : text);
+    json_decref(o);
+    free(text);
+    return EXIT_STATUS_OK;
+}
+
+static bool print_off(void)
+{
+    return printf("{\"event\":\"state\",\"state\":\"off\",\"mic\":\"closed\",\"text\":\"\",\"alt\":"
+                  "\"off\",\"class\":\"off\",\"tooltip\":\"VoiceStand: off\"}\n") > 0 &&
+           fflush(stdout) == 0;
+}
+
+/* A bar goes on while the service comes and goes. */
+static int follow(const struct settings *s, const char *path)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+    bool off = false;
+    int failed = 0;
+
+    for (;;) {
+        off = control_ask(path, s->all ? "follow all" : "follow", print_line, &failed) < 0 && off;
+        if (!off && !print_off())
+            return EXIT_STATUS_OUTPUT;
+        off = true;
+        if (poll(&out, 1, AGAIN_MS) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0)
+            return EXIT_STATUS_OUTPUT; /* nobody reads any more */
+    }
+}
+
+static int run_client(const struct settings *s, const char *verb)
+{
+    static const char *const verbs[] = {"start", "stop",   "toggle", "cancel",
+                                        "undo",  "status", "quit",   "last"};
+    const char *near = NULL;
+    size_t best = SIZE_MAX;
+    char path[PATH_BYTES] = "";
+    int status, failed = 0;
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        nearest_word(verb, verbs[i], &best, &near);
+    if (near == NULL || strcmp(near, verb) != 0)
+        return say_usage("dictate: '%s' is unknown; choose from start, stop, toggle, cancel, undo, "
+                         "status, last, quit",
+                         verb);
+    if (strcmp(verb, "last") == 0)
+        return print_last();
+    status = control_path(s->socket, path, sizeof(path));
+    if (status < 0)
+        return say_path(path, status);
+    if (s->follow && strcmp(verb, "status") == 0)
+        return follow(s, path);
+    status = control_ask(path, verb, print_line, &failed);
+    return status < 0 ? say_nobody(path, status) : failed;
+}
+
+int run_dictate(const struct settings *s, int count, char **arguments)
+{
+    dictate.settings = s;
+    return count > 0 ? run_client(s, arguments[0]) : run_service(s);
+}
