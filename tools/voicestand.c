@@ -38,6 +38,7 @@ static const struct option_group *const groups_report[] = {&group_format, &group
 static const struct option_group *const groups_doctor[] = {&group_format, &group_root,
                                                            &group_general, NULL};
 static const struct option_group *const groups_tune[] = {&group_tune, &group_general, NULL};
+static const struct option_group *const groups_bench[] = {&group_bench, &group_general, NULL};
 static const struct option_group *const groups_validate[] = {&group_format, &group_tune,
                                                              &group_general, NULL};
 static const struct option_group *const groups_plain[] = {&group_general, NULL};
@@ -108,6 +109,12 @@ const struct command commands[] = {
      "listen' and 'monitor' use where --place and --latency-ms are not given. 'voicestand doctor' "
      "shows it; it also measures devices for --vad auto.",
      groups_tune, run_tune, VALUE_ANY, 0, 0},
+    {"bench", "", "time the parts of VoiceStand beside other libraries",
+     "Runs the benchmarks that are installed (built with -Dbench=true), each in alternated rounds: "
+     "rings, pools, kernels, transforms, resamplers, the frame path against the naive design, many "
+     "streams, the whole path. Tells which aims are met here; --output draws distributions, scaling "
+     "and gains as one page.",
+     groups_bench, run_bench, VALUE_ANY, 0, 0},
     {"validate", "", "check on this machine what VoiceStand promises",
      "Runs the pipeline on a microphone made of a timer, as many streams as a core takes, and the "
      "signal path on made-up sound; says of latency, processor time, wake-ups, memory, throughput "

@@ -92,6 +92,7 @@ void print_latency(const struct vs_stats *s, const char *note);
 
 int run_listen(const struct settings *s, int count, char **arguments);
 int run_monitor(const struct settings *s, int count, char **arguments);
+int run_bench(const struct settings *s, int count, char **arguments);
 int run_tune(const struct settings *s, int count, char **arguments);
 int run_validate(const struct settings *s, int count, char **arguments);
 int run_segment(const struct settings *s, int count, char **arguments);

@@ -193,6 +193,17 @@ static const struct option tuning[] = {
     NUMBER(0, "seconds", "N", seconds, 1, 60, "measure each way for N seconds [2]", .none = 0),
     {0}};
 
+static const struct option timing[] = {
+    CHOICE('f', "format", "FORMAT", format, format_names,
+           "text or jsonl [text on a terminal, else jsonl]"),
+    TEXT('o', "output", "FILE", output, "draw all of it as one page (HTML)", .value = VALUE_FILE),
+    TEXT(0, "only", "NAME", only, "this benchmark alone", .value = VALUE_ANY),
+    NUMBER(0, "rounds", "N", rounds, 1, 99, "rounds of each [its own]", .none = 0),
+    FLAG(0, "quick", quick, "one short round, to see that they run"),
+    TEXT(0, "from", "DIR", from, "measure nothing: read results (*.json) in DIR",
+         .value = VALUE_FOLDER),
+    {0}};
+
 static const struct option judging[] = {
     FLAG(0, "whole", whole, "the engine alone: each recording in one piece, as it is"),
     FLAG(0, "wordless", wordless, "recordings without a text have no words in them"),
@@ -285,6 +296,7 @@ const struct option_group group_files = {"Many files", files};
 const struct option_group group_format = {"Output", format};
 const struct option_group group_monitor = {"Figures", monitoring};
 const struct option_group group_root = {"Another machine", root};
+const struct option_group group_bench = {"Measuring", timing};
 const struct option_group group_tune = {"Measuring", tuning};
 const struct option_group group_eval = {"Judging", judging};
 const struct option_group group_insert = {"Insertion", inserting};

@@ -37,7 +37,10 @@ struct settings {
     const char *audio_dir, *trace, *plot;
     int resume, stats;
     uint32_t jobs;
-    const char *root;                      /* doctor */
+    const char *root;        /* doctor */
+    const char *only, *from; /* bench */
+    uint32_t rounds;
+    int quick;
     const char *licence, *source, *sha256; /* models */
     int whole, wordless, numbers;          /* eval; numbers: 0 words, 1 as written */
     /* dictation */
@@ -89,8 +92,8 @@ struct command {
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
-    group_root, group_tune, group_eval, group_models, group_general, group_insert, group_type,
-    group_dictate, group_trigger, group_control;
+    group_root, group_bench, group_tune, group_eval, group_models, group_general, group_insert,
+    group_type, group_dictate, group_trigger, group_control;
 /** Keys that paste, NULL behind the last. */
 extern const char *const paste_names[];
 /** Languages of dictation, NULL behind the last. */
