@@ -8,6 +8,7 @@
 
 #include "common/choice.h"
 #include "common/common.h"
+#include "common/engine.h"
 
 static int run_version(const struct settings *s, int count, char **arguments);
 static int run_help(const struct settings *s, int count, char **arguments);
@@ -247,6 +248,7 @@ int main(int count, char **arguments)
         options_help(command, stdout);
         return finish_stdout(0);
     }
+    settings.stt = engine_complete(settings.stt);
     if (settings.vad != NULL && strcmp(settings.vad, "auto") == 0)
         choice_make(&settings);
     return finish_stdout(command->run(&settings, operands, arguments + 2));

@@ -145,6 +145,7 @@ struct vs_stt_params {
     size_t size;
     const struct vs_env *env; /**< lives as long as the backend's state */
     const char *argument;
+    uint32_t threads; /**< that it should use, see text_threads in place.h; 0 = its choice */
 };
 
 /** A text engine. All calls but cancel() come from one thread, which is not real-time.

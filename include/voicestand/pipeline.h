@@ -34,7 +34,7 @@ struct vs_pipeline_config {
         "replay:TRACE.csv", "null" */
     const char *vad;
     const char *
-        stt; /**< "null" (NULL), "pocketsphinx", "http:URL", "wyoming:HOST:PORT", "exec:COMMAND"; see docs/engines.md */
+        stt; /**< "null" (NULL), "pocketsphinx", "sherpa:MODEL", "http:URL", "wyoming:HOST:PORT", "exec:COMMAND"; see docs/engines.md */
 
     /** Backends of your own instead of the named ones; see backend.h. The argument behind the
         colon of the name above still reaches them. */

@@ -19,7 +19,7 @@ struct vs_stt_config {
     size_t size;
     struct vs_env env; /**< while a pipeline uses the engine, that one's log counts */
     const char *
-        name; /**< "pocketsphinx[:MODEL]", "http:URL", "wyoming:HOST:PORT", "exec:COMMAND"; docs/engines.md */
+        name; /**< "pocketsphinx[:MODEL]", "sherpa:MODEL", "http:URL", "wyoming:HOST:PORT", "exec:COMMAND"; docs/engines.md */
     const struct vs_stt_ops *ops; /**< an engine of your own instead; see backend.h */
 };
 

@@ -16,11 +16,12 @@ struct vs__wyoming_event {
     json_t *data; /**< an object; given back by json_decref() */
 };
 
-/** Take the first event of what was read; payloads are passed over.
-    @param ret_used its bytes, where 1 is returned
+/** Take the first event of what was read.
+    @param ret_used its bytes, where 1 is returned @param ret_payload how many of them, the last
+    ones, are its payload; may be NULL
     @return 1; 0 it is not complete; -EBADMSG this is not the protocol, or longer than allowed */
 int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *ret,
-                     size_t *ret_used);
+                     size_t *ret_used, size_t *ret_payload);
 
 /** Write an event. Takes `data`, which may be NULL. @return its bytes; -ENOSPC; -ENOMEM */
 int vs__wyoming_put(const char *type, json_t *data, const void *payload, size_t payload_bytes,

@@ -208,7 +208,7 @@ static int take_events(struct vs__wyoming_client *w)
 
     while (status == 0 && !w->is_done) {
         struct vs__wyoming_event e;
-        got = vs__wyoming_take(w->in + at, w->in_bytes - at, &e, &used);
+        got = vs__wyoming_take(w->in + at, w->in_bytes - at, &e, &used, NULL);
         if (got != 1) {
             break;
         }

@@ -41,7 +41,7 @@ static json_t *merge(const json_t *header, const char *more, size_t bytes)
 }
 
 int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *ret,
-                     size_t *ret_used)
+                     size_t *ret_used, size_t *ret_payload)
 {
     const char *end = memchr(from, '\n', bytes);
     size_t line = end ? (size_t)(end - from) + 1 : 0;
@@ -64,6 +64,9 @@ int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *r
             snprintf(ret->type, sizeof(ret->type), "%s", type);
             ret->data = data;
             *ret_used = line + more + payload;
+            if (ret_payload) {
+                *ret_payload = payload;
+            }
         }
     }
     json_decref(header);

@@ -40,6 +40,7 @@ static const struct entry entries[] = {
     {"null", VS__KIND_STT, &vs__stt_null, NULL},
     {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
+    {"sherpa", VS__KIND_STT, NULL, "sherpa"},
     {"http", VS__KIND_STT, NULL, "http"},
     {"wyoming", VS__KIND_STT, NULL, "wyoming"},
     {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},

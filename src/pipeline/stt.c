@@ -4,6 +4,22 @@
 
 #include "pipeline/pipeline.h"
 
+/* Threads of an engine wait for each other, so they must be on cores of one kind. An engine of the
+   user's own knows best. */
+static uint32_t count_threads(const struct vs_env *env)
+{
+    struct vs_topology *t = vs__alloc(sizeof(*t));
+    struct vs_placement p = {.size = sizeof(p)};
+
+    if (t) {
+        t->size = sizeof(*t);
+        if (vs_topology_read(env, t) == 0 && vs_placement_plan(t, NULL, &p) < 0)
+            p.text_threads = 0;
+    }
+    vs__free(t);
+    return p.text_threads;
+}
+
 int vs_stt_create(const struct vs_stt_config *config, vs_stt **ret)
 {
     struct vs_stt_config own = {.size = sizeof(own)};
@@ -24,8 +40,10 @@ int vs_stt_create(const struct vs_stt_config *config, vs_stt **ret)
             vs__backend_find(&s->backend, VS__KIND_STT, own.name ? own.name : "", own.ops, &s->env);
     if (rc == 0) {
         const struct vs_stt_ops *ops = s->backend.ops;
-        struct vs_stt_params params = {
-            .size = sizeof(params), .env = &s->env, .argument = s->backend.argument};
+        struct vs_stt_params params = {.size = sizeof(params),
+                                       .env = &s->env,
+                                       .argument = s->backend.argument,
+                                       .threads = own.ops ? 0 : count_threads(&s->env)};
         rc = ops->open(s->backend.state, &params);
     }
     if (rc < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What every text engine promises, asked of every engine: null, exec; of those in modules that were
-   built, pocketsphinx where its model is installed, http and wyoming with servers on loopback. */
+   built, pocketsphinx where its model is installed, http and wyoming with servers on
+   loopback, and sherpa with made-up networks, whole and streaming, where its library is. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -47,6 +48,8 @@ static struct engine engines[] = {
     {.why = "pocketsphinx: its module is not built"},
     {.why = "http: its module is not built"},
     {.why = "wyoming: its module is not built"},
+    {.why = "sherpa: its module is not built"},
+    {.why = "sherpa: its module is not built"},
 };
 
 static float audio[SEGMENT_FRAMES];
@@ -372,6 +375,46 @@ static void find_client(struct engine *engine, const char *name, const char *add
     }
 }
 
+/* Two networks that hear a "hello" where it is loud. @return the folder that they are in */
+static const char *make_networks(void)
+{
+    static char folder[] = "/tmp/voicestand-toy-XXXXXX";
+    const char *program = getenv("VOICESTAND_TEST_TOY");
+    char command[1024];
+
+    if (!program || !mkdtemp(folder)) {
+        return NULL;
+    }
+    snprintf(command, sizeof(command), "python3 -B '%s' '%s'", program, folder);
+    return system(command) == 0 ? folder : NULL;
+}
+
+static void drop_networks(const char *folder)
+{
+    char command[64];
+
+    if (folder) {
+        snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+        (void)!system(command);
+    }
+}
+
+static void find_sherpa(struct engine *engine, const char *folder, const char *network,
+                        char *argument, size_t bytes)
+{
+    const struct vs_stt_ops *ops = find_module("sherpa");
+    const char *library = getenv("VOICESTAND_TEST_SHERPA");
+
+    if (!ops) {
+        return;
+    }
+    engine->why = "sherpa: its library is not there, or not for a sanitizer";
+    if (folder && library && access(library, R_OK) == 0) {
+        snprintf(argument, bytes, "%s/%s#library=%s", folder, network, library);
+        *engine = (struct engine){.ops = ops, .argument = argument, .holds = "hello"};
+    }
+}
+
 /* The spoken words "front center", 48 kHz mono 16 bits, by the mean of three frames; where they are
    not installed, a hum with a beat. @return true for words. */
 static bool make_audio(void)
@@ -398,8 +441,11 @@ int main(void)
 {
     static struct pair pairs[VS__COUNT(engines) * VS__COUNT(CASES)];
     static struct CMUnitTest tests[VS__COUNT(pairs)];
-    static const char *const NAMES[] = {"null", "exec", "pocketsphinx", "http", "wyoming"};
+    static const char *const NAMES[] = {"null",    "exec",   "pocketsphinx",    "http",
+                                        "wyoming", "sherpa", "sherpa_streaming"};
+    static char arguments[2][1024];
     struct server server = {0};
+    const char *folder = make_networks();
     size_t count = 0;
 
     bool has_words = make_audio();
@@ -407,6 +453,8 @@ int main(void)
     find_pocketsphinx(&engines[2]);
     find_client(&engines[3], "http", server.address[0]);
     find_client(&engines[4], "wyoming", server.address[1]);
+    find_sherpa(&engines[5], folder, "zipformer-ctc", arguments[0], sizeof(arguments[0]));
+    find_sherpa(&engines[6], folder, "streaming-zipformer-ctc", arguments[1], sizeof(arguments[1]));
     if (has_words) {
         engines[2].holds = "center";
     }
@@ -424,6 +472,7 @@ int main(void)
     for (size_t e = 0; e < VS__COUNT(engines); e++) {
         drop_hosts(&engines[e]);
     }
+    drop_networks(folder);
     if (server.to && server.from) {
         fclose(server.to); /* ends it */
         fclose(server.from);

@@ -19,7 +19,8 @@ static const char *const vad_names[] = {
     "openvino:GPU", "openvino:CPU", "replay:", "null",    NULL};
 /* In the order of vs_segment_preset_name(). */
 static const char *const preset_names[] = {"dictation", "agent", "archive", NULL};
-static const char *const stt_names[] = {"pocketsphinx", "http:", "wyoming:", "exec:", "null", NULL};
+static const char *const stt_names[] = {
+    "pocketsphinx", "sherpa:", "http:", "wyoming:", "exec:", "null", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
 static const char *const cpu_names[] = {"auto",        "c",    "avx2",     "avx2-vnni", "avx512",
@@ -124,7 +125,7 @@ static const struct option enhancement[] = {
 
 static const struct option text[] = {
     TEXT(0, "stt", "NAME[:ARG]", stt,
-         "text engine: pocketsphinx, http:URL, wyoming:HOST:PORT, exec:COMMAND, null",
+         "text engine: pocketsphinx, sherpa:MODEL, http:URL, wyoming:HOST:PORT, exec:COMMAND, null",
          .choices = stt_names),
     {0}};
 
