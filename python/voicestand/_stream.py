@@ -165,6 +165,7 @@ class Stream:
             raise _errors.make(status, message.value.decode(errors="replace"))
         self._handle: Optional[int] = handle.value
         self._free = weakref.finalize(self, _bridge.lib.bridge_destroy, handle.value)
+        self._free.atexit = False  # a daemon thread may still be in a call
 
     def push(self: _Stream, pcm: _pcm.Pcm) -> _Stream:
         """Push audio, any number of frames.
@@ -293,6 +294,7 @@ class Stream:
         if self._fixed or not self._fresh:
             raise ValueError(f"this stream takes {self._format}, and was given {form}")
         self._alive()
+        self._handle = None
         self._free()
         self._format = form
         self._create()
