@@ -255,6 +255,26 @@ static void check_machine(void)
     check_power();
 }
 
+/* What is asked for and granted without a right. */
+static void check_wishes(void)
+{
+    char pages[64] = "", clamp[64];
+
+    (void)read_line("/sys/kernel/mm/transparent_hugepage/enabled", pages, sizeof(pages));
+    if (strstr(pages, "[always]") || strstr(pages, "[madvise]"))
+        report("Limits", "huge pages", OK, NULL, "granted for pools of 2 MiB and more");
+    else
+        report("Limits", "huge pages", OK, NULL,
+               "not given by this kernel; nothing depends on them");
+    if (read_line("/proc/sys/kernel/sched_util_clamp_min", clamp, sizeof(clamp)))
+        report("Limits", "speed", OK, NULL,
+               "audio threads ask for a quarter of a core's speed at least (up to %s of 1024)",
+               clamp);
+    else
+        report("Limits", "speed", OK, NULL,
+               "this kernel takes no wish for it (utilisation clamping); the governor decides");
+}
+
 static void check_limits(void)
 {
     struct rlimit limit;
@@ -459,6 +479,7 @@ int run_doctor(const struct settings *s, int count, char **arguments)
     }
     check_machine();
     check_limits();
+    check_wishes();
     check_audio();
     check_backends();
     npu = check_npu("");

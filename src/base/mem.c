@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_BYTES ((size_t)1 << 21) /* a huge page of x86-64, and of arm64 with pages of 4 KiB */
 
 static _Atomic uint32_t fail_after;
 
@@ -28,10 +31,16 @@ void *vs__alloc(size_t bytes)
 {
     if (must_fail() || bytes > PTRDIFF_MAX - 64)
         return NULL;
-    size_t whole = (bytes + 63) / 64 * 64;
-    void *memory = aligned_alloc(64, whole ? whole : 64);
-    if (memory)
-        memset(memory, 0, whole ? whole : 64);
+    size_t whole = bytes ? (bytes + 63) / 64 * 64 : 64;
+    size_t huge = whole / HUGE_BYTES * HUGE_BYTES;
+    void *memory = NULL;
+    if (posix_memalign(&memory, huge ? HUGE_BYTES : 64, whole) != 0)
+        return NULL;
+    /* What fills huge pages gets them where the system gives them on request: fewer misses of the
+       translation buffer. */
+    if (huge)
+        (void)madvise(memory, huge, MADV_HUGEPAGE);
+    memset(memory, 0, whole);
     return memory;
 }
 

@@ -15,6 +15,8 @@
 #define OUTPUT_BLOCKS    32
 #define CAPTURE_PRIORITY 25
 #define TIMER_SLACK_NS   1000
+/* A quarter of the fastest core's speed: what a hop takes then is far below its 10 ms. */
+#define LEAST_SPEED 256
 /* At least what is read at once from a source that has it all. */
 #define STEP_MS 40u
 /* While power is saved, the worker takes this much at a time; how often the sensors are read. */
@@ -29,8 +31,11 @@ void vs__place_thread(struct vs__live *live, int role)
         vs__log(&live->p->env.log, VS_LOG_WARNING, "place", "the %s thread cannot be placed: %s",
                 vs_role_name(role), vs_strerror(rc));
     /* Waits of these threads end when the audio is there, not at the next gathering of timers. */
-    if (role != VS_ROLE_BACKGROUND && live->p->format.live)
+    if (role != VS_ROLE_BACKGROUND && live->p->format.live) {
         vs__place_timer_slack(TIMER_SLACK_NS);
+        if (live->p->config.save_power <= 0)
+            vs__place_speed(LEAST_SPEED);
+    }
 }
 
 int vs__live_realtime(struct vs__live *live, int priority)

@@ -52,6 +52,31 @@ void vs__place_timer_slack(uint64_t ns)
     (void)prctl(PR_SET_TIMERSLACK, (unsigned long)ns, 0, 0, 0);
 }
 
+/* The kernel's struct sched_attr, which the C library of many systems does not have. */
+struct attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max;
+};
+
+#define KEEP_POLICY   UINT64_C(0x08)
+#define KEEP_PARAMS   UINT64_C(0x10)
+#define CLAMP_LEAST   UINT64_C(0x20)
+#define CLAMP_DEFAULT UINT32_MAX /* as it was */
+
+void vs__place_speed(uint32_t least)
+{
+    struct attributes a = {.size = sizeof(a),
+                           .flags = KEEP_POLICY | KEEP_PARAMS | CLAMP_LEAST,
+                           .util_min = least,
+                           .util_max = CLAMP_DEFAULT};
+
+    (void)syscall(SYS_sched_setattr, 0, &a, 0);
+}
+
 /* The C library has no names for these two calls; that of libnuma is not worth a library. */
 void vs__place_memory_begin(struct vs__memory_policy *old, int node)
 {

@@ -18,6 +18,11 @@ int vs__place_cpus(const struct vs__thread *thread, const uint64_t *cpus);
 /** Let the kernel end the waits of the calling thread `ns` late at most, to gather wake-ups. */
 void vs__place_timer_slack(uint64_t ns);
 
+/** Ask for a processor that is fast enough from the first hop on, not only after the governor has seen some:
+    the least utilisation that the calling thread counts as, in 1024ths. A wish: kernels without
+    utilisation clamping ignore it. */
+void vs__place_speed(uint32_t least);
+
 /** How the calling thread's memory is placed; kept to be restored. */
 struct vs__memory_policy {
     bool changed;
