@@ -484,5 +484,6 @@ int run_doctor(const struct settings *s, int count, char **arguments)
     check_backends();
     npu = check_npu("");
     check_openvino(&env, npu);
+    check_dictation(&env);
     return doctor.devices > 0 ? EXIT_STATUS_OK : EXIT_STATUS_MISSING;
 }

@@ -21,5 +21,7 @@ bool check_npu(const char *root);
 /** OpenVINO and its devices: a first inference on each, how quick it is, whether it agrees with
     native; remembers that for --vad auto. `npu`: one should be among them. */
 void check_openvino(const struct vs_env *env, bool npu);
+/** What dictation can do in this session. */
+void check_dictation(const struct vs_env *env);
 
 #endif

@@ -26,8 +26,9 @@ class Dictation:
         self.program = subprocess.Popen(
             [COMMAND, 'dictate', '--capture', 'pipe', '--raw', '--rate', str(RATE), *SPEECH, '--stt', engine,
              '--no-notify', *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        wait_until(lambda: os.path.exists(folder + '/voicestand/dictate') or self.program.poll() is not None,
-                   10, 'the service answers')
+        wait_until(lambda: not subprocess.run([COMMAND, 'dictate', 'status'], env=self.env,
+                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+                   or self.program.poll() is not None, 30, 'the service answers')
         self.events = []
         self.follower = subprocess.Popen([COMMAND, 'dictate', 'status', '--follow', '--all'], env=self.env,
                                          stdout=subprocess.PIPE)
@@ -43,7 +44,7 @@ class Dictation:
                 and all(e.get(k) == v for k, v in what.items())]
 
     def wait(self, event, count=1, **what):
-        wait_until(lambda: len(self.told(event, **what)) >= count, 10,
+        wait_until(lambda: len(self.told(event, **what)) >= count, 30,
                    '%d times %s %s in %s' % (count, event, what, self.events))
         return self.told(event, **what)
 
@@ -272,6 +273,50 @@ def strange_askers_do_no_harm(d):
     for s in idle:
         s.close()
     equal(json.loads(d.ask('status'))['state'], 'idle')
+
+
+@case
+def the_bus_asks_too(folder):
+    for program in ('dbus-daemon', 'busctl'):
+        if not shutil.which(program):
+            raise Skip(program + ' is not installed')
+    address = 'unix:path=%s/bus' % folder
+    bus = subprocess.Popen(['dbus-daemon', '--session', '--nofork', '--nopidfile', '--address=' + address],
+                           stderr=subprocess.DEVNULL)
+    wait_until(lambda: os.path.exists(folder + '/bus'), 10, 'the bus is there')
+    d = Dictation(folder, '--insert', 'none', env={'DBUS_SESSION_BUS_ADDRESS': address})
+    place = ['org.voicestand.Dictation', '/org/voicestand/Dictation', 'org.voicestand.Dictation1']
+
+    def busctl(*words):
+        p = subprocess.run(['busctl', '--user', '--json=short', words[0], *place[:words[0] == 'monitor' or 3],
+                            *words[1:]], env=d.env, stdout=subprocess.PIPE, timeout=20, check=True)
+        return json.loads(p.stdout)['data']
+    try:
+        watcher = subprocess.Popen(['busctl', '--user', '--json=short', 'monitor', place[0]], env=d.env,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        equal(busctl('get-property', 'State'), 'idle')
+        d.be_silent()
+        equal(json.loads(busctl('call', 'Start')[0])['state'], 'listening')
+        d.say()
+        busctl('call', 'Stop')
+        d.be_silent()
+        d.wait('text')
+        d.wait('state', 2, state='idle')
+        wait_until(lambda: busctl('get-property', 'State') == 'idle', 5, 'the bus knows the end')
+        equal(json.loads(busctl('get-property', 'Status'))['mic'], 'open')
+        time.sleep(0.2)
+        watcher.terminate()
+        seen = [json.loads(line) for line in watcher.stdout.read().splitlines()]
+        told = [json.loads(m['payload']['data'][0]) for m in seen
+                if m.get('member') in ('Changed', 'Event') and m['type'] == 'signal']
+        check([t['text'] for t in told if t['event'] == 'text'] == ['hello world'], told)
+        check('listening' in [t.get('state') for t in told], told)
+    finally:
+        watcher.stdout.close()
+        watcher.wait()
+        d.close()
+        bus.terminate()
+        bus.wait()
 
 
 @case

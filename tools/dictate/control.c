@@ -124,17 +124,25 @@ static void hang_up(struct client *client)
     *client = (struct client){.fd = -1};
 }
 
+void control_stop(struct control *c)
+{
+    pthread_mutex_lock(&c->lock);
+    for (int i = 0; i < MOST; i++)
+        if (c->clients[i].fd >= 0)
+            hang_up(&c->clients[i]);
+    pthread_mutex_unlock(&c->lock);
+    if (c->listener >= 0)
+        close(c->listener);
+    c->listener = -1;
+}
+
 void control_close(struct control *c)
 {
     if (c == NULL)
         return;
-    for (int i = 0; i < MOST; i++)
-        if (c->clients[i].fd >= 0)
-            hang_up(&c->clients[i]);
+    control_stop(c);
     if (c->path.sun_path[0] != '\0')
         unlink(c->path.sun_path);
-    if (c->listener >= 0)
-        close(c->listener);
     if (c->waker >= 0)
         close(c->waker);
     pthread_mutex_destroy(&c->lock);

@@ -22,7 +22,9 @@ int control_path(const char *asked, char *ret, size_t bytes);
 
 /** Listen. @return 0, -EADDRINUSE somebody answers there, or -errno */
 int control_open(const char *path, struct control **ret);
-/** Hang up on all and remove the socket. NULL is fine. */
+/** Hang up on all, and answer nobody from then on. */
+void control_stop(struct control *c);
+/** The same, and remove the socket. NULL is fine. */
 void control_close(struct control *c);
 
 /** Answer whoever asks, for up to `timeout_ms` (negative = for ever), or until control_wake(). `ask`

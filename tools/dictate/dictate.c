@@ -2,6 +2,7 @@
 /* voicestand dictate: the service, and the words that ask it. */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "common/common.h"
 #include "common/folders.h"
+#include "dictate/bus.h"
 #include "dictate/control.h"
 #include "dictate/deliver.h"
 #include "dictate/insert.h"
@@ -27,14 +29,16 @@ enum { PATH_BYTES = 4200, TARGET_MS = 1500, AGAIN_MS = 1000 };
 static struct dictate {
     const struct settings *settings;
     struct sentences words;
+    pthread_mutex_t lock; /* of the pointer below, against signals */
     struct control *control;
     struct notice *notice;
     struct deliver *deliver;
     struct session *session;
-    atomic_int stop, again; /* number of the signal that asked for the end; a second one came */
+    struct bus *_Atomic bus; /* NULL = none */
+    atomic_int stop, again;  /* number of the signal that asked for the end; a second one came */
     bool quit;
     bool aim; /* look for the window that is meant */
-} dictate;
+} dictate = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* the service ----------------------------------------------------------------------------------- */
 
@@ -44,7 +48,10 @@ static void on_signal(void *user, int signal, int count)
     atomic_store(count > 1 ? &dictate.again : &dictate.stop, signal);
     if (count > 2)
         _exit(128 + signal);
-    control_wake(dictate.control);
+    pthread_mutex_lock(&dictate.lock);
+    if (dictate.control != NULL)
+        control_wake(dictate.control);
+    pthread_mutex_unlock(&dictate.lock);
 }
 
 /* To who started us, if that is systemd: "READY=1". */
@@ -71,11 +78,38 @@ static void tell_all(void *user, const char *line)
 {
     (void)user;
     control_tell(dictate.control, CONTROL_ALL, line);
+    bus_tell(atomic_load(&dictate.bus), NULL, line);
+}
+
+static void tell_state(void *user, const char *state, const char *line)
+{
+    (void)user;
+    bus_tell(atomic_load(&dictate.bus), state, line);
+}
+
+/* The bus is a second way to ask; without one the socket is enough. */
+static void open_bus(const struct settings *s, const char *path)
+{
+    struct vs_env env;
+    struct bus *bus = NULL;
+
+    sentences_env(&dictate.words, s, &env);
+    int status = bus_open(&env, path, &bus);
+    const char *state;
+    char *line = session_line(dictate.session, &state);
+    if (status == -EEXIST)
+        say("dictate: another service has the name org.voicestand.Dictation on the bus");
+    else if (status < 0 && s->verbose)
+        say("dictate: it does not answer on D-Bus: %s", strerror(-status));
+    if (status == 0 && line != NULL)
+        bus_tell(bus, state, line);
+    free(line);
+    atomic_store(&dictate.bus, bus);
 }
 
 static void answer_status(FILE *to, int status)
 {
-    char *line = session_line(dictate.session);
+    char *line = session_line(dictate.session, NULL);
 
     if (status < 0)
         fprintf(to, "{\"event\":\"error\",\"why\":\"%s\"}\n", vs_strerror(status));
@@ -196,7 +230,8 @@ static int open_parts(const struct settings *s, const char *path)
                                      .state_dir = deliver.state_dir,
                                      .control = dictate.control,
                                      .notice = dictate.notice,
-                                     .deliver = dictate.deliver};
+                                     .deliver = dictate.deliver,
+                                     .changed = tell_state};
     return session_open(&session, &dictate.session);
 }
 
@@ -247,15 +282,21 @@ static int run_service(const struct settings *s)
     if (status == 0 && signals_start(on_signal, NULL) < 0)
         status = EXIT_STATUS_INTERNAL;
     if (status == 0) {
+        open_bus(s, path);
         notify_manager("READY=1");
         say_ready(s, path);
         serve(s);
         notify_manager("STOPPING=1");
     }
     session_close(dictate.session, atomic_load(&dictate.again) != 0);
+    control_stop(dictate.control); /* the bus may be asking */
+    bus_close(atomic_exchange(&dictate.bus, NULL));
     deliver_close(dictate.deliver);
     notice_close(dictate.notice);
+    pthread_mutex_lock(&dictate.lock);
     control_close(dictate.control);
+    dictate.control = NULL;
+    pthread_mutex_unlock(&dictate.lock);
     return status;
 }
 

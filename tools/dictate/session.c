@@ -135,10 +135,12 @@ static void tell_state(struct session *s)
         s->config.changed(s->config.user, state_of(s), line);
 }
 
-char *session_line(struct session *s)
+char *session_line(struct session *s, const char **ret_state)
 {
     pthread_mutex_lock(&s->lock);
     char *line = make_line(s);
+    if (ret_state != NULL)
+        *ret_state = state_of(s);
     pthread_mutex_unlock(&s->lock);
     return line;
 }

@@ -39,8 +39,8 @@ void session_target(struct session *s, const char *target);
 /** What is due: an idle microphone is closed, a lost one is tried again. The thread that asks.
     @return ms until the next call, negative = only after something happened */
 int session_tick(struct session *s);
-/** A line of JSON, without its end, to be freed. Any thread. */
-char *session_line(struct session *s);
+/** A line of JSON, without its end, to be freed; `ret_state`, if not NULL, is its state. Any thread. */
+char *session_line(struct session *s, const char **ret_state);
 /** The source is over for good and all of it was delivered: a file or a pipe ended. */
 bool session_over(struct session *s);
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of voicestand doctor that tells what dictation can do in this session. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/folders.h"
+#include "dictate/control.h"
+#include "dictate/insert.h"
+#include "dictate/run.h"
+#include "doctor.h"
+
+static bool note_line(void *user, char *text)
+{
+    const char *at = strstr(text, "\"state\":\"");
+
+    if (at != NULL)
+        snprintf(user, 32, "%.*s", (int)strcspn(at + 9, "\""), at + 9);
+    return false;
+}
+
+static void check_service(void)
+{
+    char path[4200] = "", state[32] = "";
+
+    if (control_path(NULL, path, sizeof(path)) < 0)
+        report("Dictation", "service", WARN, "log in at a desktop, or use --socket",
+               "XDG_RUNTIME_DIR is not set, so it has no place");
+    else if (control_ask(path, "status", note_line, state) == 0)
+        report("Dictation", "service", OK, NULL, "runs, %s", state);
+    else
+        report("Dictation", "service", OK, NULL, "does not run; 'voicestand dictate' starts it");
+    if (folder_state() != NULL)
+        report("Dictation", "journal", OK, NULL, "%s/dictation.jsonl", folder_state());
+    else
+        report("Dictation", "journal", MISSING, "set HOME or XDG_STATE_HOME to a folder of yours",
+               "no folder for it can be made");
+}
+
+void check_dictation(const struct vs_env *env)
+{
+    struct insert_ask ask = {.env = env};
+    const char *fix;
+    char words[256];
+    bool any = false;
+
+    for (int way = 0; way < WAY_COUNT; way++) {
+        char name[32];
+        int status = insert_probe(&ask, (enum insert_way)way, words, sizeof(words), &fix);
+
+        snprintf(name, sizeof(name), "by %s", insert_name((enum insert_way)way));
+        any = any || (status == 0 && way != WAY_YDOTOOL);
+        if (status < 0 && fix != NULL)
+            report("Dictation", name, WARN, fix, "%s", words);
+        else
+            report("Dictation", name, OK, NULL, "%s", words);
+    }
+    if (!any)
+        report("Dictation", "typing", WARN,
+               "run it in a desktop's terminal: WAYLAND_DISPLAY or DISPLAY says where",
+               "nothing can be typed here; texts are in the journal");
+    if (run_has("notify-send"))
+        report("Dictation", "notifications", OK, NULL, "by notify-send");
+    else
+        report("Dictation", "notifications", WARN, "apt install libnotify-bin",
+               "none: nothing shows when the microphone opens or a text was not typed");
+    check_service();
+}
