@@ -116,15 +116,15 @@ def partial_texts_come_while_it_is_spoken(folder):
 
 @case
 def a_crash_or_a_hang_costs_no_words(folder):
-    for name in ('zipformer-ctc', 'streaming-zipformer-ctc'):
-        for harm in (signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP):
-            live = Live(models(folder) + name + '#timeout=1')
-            live.say(bursts(1))
-            os.kill(live.host, harm)
-            live.say(bursts(2))
-            told, err = live.end()
-            equal([e.get('text') for e in told if e.get('final')], ['hello hello hello hello'], (name, harm, err))
-            check(not os.path.exists('/proc/%d' % live.host), 'the process is left')
+    for name, harm in (('zipformer-ctc', signal.SIGSEGV), ('streaming-zipformer-ctc', signal.SIGKILL),
+                       ('streaming-zipformer-ctc', signal.SIGSTOP)):
+        live = Live(models(folder) + name + '#timeout=1')
+        live.say(bursts(1))
+        os.kill(live.host, harm)
+        live.say(bursts(2))
+        told, err = live.end()
+        equal([e.get('text') for e in told if e.get('final')], ['hello hello hello hello'], (name, harm, err))
+        check(not os.path.exists('/proc/%d' % live.host), 'the process is left')
 
 
 @case
