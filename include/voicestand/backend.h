@@ -165,6 +165,10 @@ struct vs_stt_ops {
     int (*finish)(void *state, const char **ret);
     void (*cancel)(void *state); /**< any thread: make feed() or finish() return -ECANCELED soon */
     void (*close)(void *state);
+    /** After finish(): the words of its text and when they were said, in seconds since the first
+        frame of the segment; may be NULL. `*ret` lives until the next call. @return how many, 0 = it
+        does not know, or -errno */
+    int (*words)(void *state, const struct vs_word **ret);
 };
 
 /** A writer of audio files. */

@@ -48,6 +48,13 @@ enum vs_enhance {
                                       gain for all channels */
 };
 
+/** A word of a text, and when it was said. */
+struct vs_word {
+    const char *text; /**< UTF-8 */
+    double start_s;   /**< since the run began */
+    double end_s;
+};
+
 /** One event. Everything it points to dies when on_event returns.
     Positions are source frames since the run began, lost frames included; [start, end). */
 struct vs_event {
@@ -74,10 +81,13 @@ struct vs_event {
     const struct vs_ledger *ledger; /**< LEDGER */
     uint32_t audio_rate_hz;         /**< AUDIO: VS_RATE_HZ but for WIDE */
     uint32_t audio_channels;        /**< AUDIO: 1 but for WIDE */
-    const float *audio_plain; /**< AUDIO, WIDE: the same frames before all processing, finite */
-    float gain_db;            /**< AUDIO, WIDE: of the level control at the end of it */
-    float limit_db;           /**< AUDIO, WIDE: lowest of the limiter in it, 0 = it rested */
-    float peak_db;            /**< PROBABILITY: largest sample in dB full scale */
+    const float *audio_plain;    /**< AUDIO, WIDE: the same frames before all processing, finite */
+    float gain_db;               /**< AUDIO, WIDE: of the level control at the end of it */
+    float limit_db;              /**< AUDIO, WIDE: lowest of the limiter in it, 0 = it rested */
+    float peak_db;               /**< PROBABILITY: largest sample in dB full scale */
+    const struct vs_word *words; /**< TEXT that is final: its words in order; NULL where the engine
+                                      does not tell when they were said */
+    size_t word_count;           /**< how many */
 };
 
 /** Receives events. Pipeline: on its output thread, one call at a time. Stream, vs_pipeline_run():

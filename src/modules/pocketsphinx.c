@@ -28,6 +28,8 @@
 #define CHUNK_FRAMES   (VS_RATE_HZ / 10)
 #define MAX_CEPSTRA    64
 #define TEXT_BYTES     65536
+#define MAX_WORDS      2048 /* more than is said in a segment of ten minutes */
+#define HOPS_PER_S     100.0
 
 struct sphinx {
     const struct vs_log *log;
@@ -37,9 +39,11 @@ struct sphinx {
     bool is_open;      /* between ps_start_utt() and ps_end_utt() */
     bool is_gathering; /* the search has not begun */
     _Atomic bool is_cancelled;
-    size_t gathered, since_look;
+    size_t gathered, since_look, heard; /* frames */
     int16_t first[GATHER_FRAMES];
     char text[TEXT_BYTES];
+    struct vs_word words[MAX_WORDS];
+    char spelled[TEXT_BYTES]; /* their texts */
 };
 
 /* messages ---------------------------------------------------------------------------------- */
@@ -185,6 +189,7 @@ static int begin_sphinx(void *state, uint64_t segment)
     s->is_gathering = true;
     s->gathered = 0;
     s->since_look = 0;
+    s->heard = 0;
     s->text[0] = '\0';
     s->is_open = ps_start_utt(s->decoder) == 0;
     return s->is_open ? 0 : -EIO;
@@ -256,6 +261,7 @@ static int take(struct sphinx *s, const float *audio, size_t frames)
     for (size_t i = 0; i < frames; i++) {
         chunk[i] = to_s16(audio[i]);
     }
+    s->heard += frames;
     if (!s->is_gathering) {
         return search(s, chunk, frames);
     }
@@ -333,6 +339,44 @@ static int finish_sphinx(void *state, const char **ret)
     return status;
 }
 
+/* "read(2)" is another way to say "read"; "<sil>", "[NOISE]" and "++UM++" are no words.
+   @return its length, 0 = no word */
+static size_t spell(const char *word)
+{
+    size_t length = strcspn(word, "(");
+
+    return strchr("<[+", word[0]) ? 0 : length;
+}
+
+static int words_sphinx(void *state, const struct vs_word **ret)
+{
+    struct sphinx *s = state;
+    double end_s = (double)s->heard / VS_RATE_HZ; /* its last window reaches beyond the audio */
+    size_t used = 0;
+    int count = 0,
+        begin = -1; /* it counts on from utterance to utterance; the first part begins one */
+
+    current_log = s->log;
+    for (ps_seg_t *at = ps_seg_iter(s->decoder); at; at = ps_seg_next(at)) {
+        const char *word = ps_seg_word(at);
+        size_t length = word ? spell(word) : 0;
+        int first, last;
+        ps_seg_frames(at, &first, &last);
+        begin = begin < 0 ? first : begin;
+        if (length == 0 || count == MAX_WORDS || used + length + 1 > sizeof(s->spelled)) {
+            continue;
+        }
+        memcpy(s->spelled + used, word, length);
+        s->spelled[used + length] = '\0';
+        s->words[count++] =
+            (struct vs_word){s->spelled + used, VS__MIN((first - begin) / HOPS_PER_S, end_s),
+                             VS__MIN((last + 1 - begin) / HOPS_PER_S, end_s)};
+        used += length + 1;
+    }
+    *ret = s->words;
+    return count;
+}
+
 static void cancel_sphinx(void *state)
 {
     struct sphinx *s = state;
@@ -372,6 +416,7 @@ static const struct vs_stt_ops POCKETSPHINX = {
     .finish = finish_sphinx,
     .cancel = cancel_sphinx,
     .close = close_sphinx,
+    .words = words_sphinx,
 };
 
 extern const struct vs_module vs_module_entry;

@@ -59,6 +59,23 @@ static void put_start(FILE *f, const struct vs_event *e, uint32_t rate_hz)
     put_flag(f, "split", e->flags & VS_EVENT_SPLIT);
 }
 
+static void put_words(FILE *f, const struct vs_event *e)
+{
+    if (e->word_count == 0) {
+        return;
+    }
+    fputs(",\"words\":[", f);
+    for (size_t i = 0; i < e->word_count; i++) {
+        fputs(i ? ",{\"word\":\"" : "{\"word\":\"", f);
+        vs__put_words(f, e->words[i].text, VS__WORDS_JSON);
+        fputc('"', f);
+        put_number(f, "start_s", e->words[i].start_s, 3);
+        put_number(f, "end_s", e->words[i].end_s, 3);
+        fputc('}', f);
+    }
+    fputc(']', f);
+}
+
 static void put_segment(FILE *f, const struct vs_event *e, uint32_t rate_hz)
 {
     put_count(f, "segment", e->segment);
@@ -107,6 +124,7 @@ static void put_own(FILE *f, const struct vs_event *e, uint32_t rate_hz)
         put_bounds(f, e, rate_hz);
         put_flag(f, "final", e->flags & VS_EVENT_FINAL);
         put_string(f, "text", e->text ? e->text : "");
+        put_words(f, e);
         break;
     case VS_EVENT_PROBABILITY:
         put_bounds(f, e, rate_hz);

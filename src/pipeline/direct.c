@@ -37,6 +37,7 @@ static void tell_text(struct vs__direct *d, const struct vs_event *bounds, const
                       uint32_t flags)
 {
     struct vs_event e = vs__event_now(VS_EVENT_TEXT);
+    struct vs_word *words = NULL;
 
     e.segment = bounds->segment;
     e.flags = flags;
@@ -45,7 +46,10 @@ static void tell_text(struct vs__direct *d, const struct vs_event *bounds, const
     e.end_frame = bounds->end_frame;
     e.start_s = bounds->start_s;
     e.end_s = bounds->end_s;
+    if (flags & VS_EVENT_FINAL)
+        words = vs__words_take(d->stt, d->stt_state, &e);
     vs__direct_tell(d, &e);
+    vs__free(words);
 }
 
 static void end_segment(struct vs__direct *d, const struct vs_event *end)

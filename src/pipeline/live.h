@@ -41,6 +41,7 @@ struct vs__note {
     struct vs__note *next;
     struct vs_event event;
     char *text;
+    struct vs_word *words;
 };
 
 struct vs__live {

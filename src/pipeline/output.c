@@ -7,15 +7,18 @@ void vs__note(struct vs__live *live, const struct vs_event *event, const char *t
 {
     struct vs__note *n = vs__alloc(sizeof(*n));
     char *copy = vs__strdup(text);
+    struct vs_word *words = vs__words_copy(event->words, event->word_count, 0);
 
-    if (!n || (text && !copy)) {
+    if (!n || (text && !copy) || (event->word_count && !words)) {
         atomic_fetch_add_explicit(&live->events_dropped, 1, memory_order_relaxed);
         vs__free(n);
         vs__free(copy);
+        vs__free(words);
         return;
     }
     n->event = *event;
     n->event.text = n->text = copy;
+    n->event.words = n->words = words;
     pthread_mutex_lock(&live->lock);
     *live->notes_end = n;
     live->notes_end = &n->next;
@@ -57,6 +60,7 @@ static void tell_notes(struct vs__live *live, struct vs__note *n)
         struct vs__note *next = n->next;
         tell(live, &n->event);
         vs__free(n->text);
+        vs__free(n->words);
         vs__free(n);
         n = next;
     }

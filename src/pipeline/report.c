@@ -3,6 +3,7 @@
 #include "pipeline/report.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct vs_event vs__event_now(int type)
 {
@@ -32,6 +33,36 @@ struct vs_event vs__event_of_step(const struct vs__chain_step *step, uint32_t ra
     e.level_db = step->level_db;
     vs__event_bounds(&e, step->start_frame, step->end_frame, rate_hz);
     return e;
+}
+
+struct vs_word *vs__words_copy(const struct vs_word *words, size_t count, double shift_s)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += strlen(words[i].text) + 1;
+    struct vs_word *ret = count ? vs__alloc(count * sizeof(*ret) + bytes) : NULL;
+    if (!ret)
+        return NULL;
+    char *at = (char *)(ret + count);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(words[i].text) + 1;
+        ret[i] = (struct vs_word){at, words[i].start_s + shift_s, words[i].end_s + shift_s};
+        memcpy(at, words[i].text, length);
+        at += length;
+    }
+    return ret;
+}
+
+struct vs_word *vs__words_take(const struct vs_stt_ops *stt, void *state, struct vs_event *e)
+{
+    const struct vs_word *words = NULL;
+    int count = stt->words ? stt->words(state, &words) : 0;
+    struct vs_word *ret = count > 0 ? vs__words_copy(words, (size_t)count, e->start_s) : NULL;
+
+    e->words = ret;
+    e->word_count = ret ? (size_t)count : 0;
+    return ret;
 }
 
 int vs__wide_config_fill(const struct vs_log *log, int audio, int enhance, uint32_t rate_hz,

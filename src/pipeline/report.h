@@ -40,6 +40,13 @@ struct vs__direct {
     int stt_status;               /**< of the open segment */
 };
 
+/** A copy of words and their texts in one block, `shift_s` later; freed by vs__free().
+    @return NULL where there are none, or no memory */
+struct vs_word *vs__words_copy(const struct vs_word *words, size_t count, double shift_s);
+/** The words of a segment that `stt` has finished, as the user gets them: `e` is its final text, and
+    its bounds are set. @return what is to be freed */
+struct vs_word *vs__words_take(const struct vs_stt_ops *stt, void *state, struct vs_event *e);
+
 /** What VS_AUDIO_WIDE asks of the chain, whose source is known already.
     @return 0, or -EINVAL after a sentence. */
 int vs__wide_config_fill(const struct vs_log *log, int audio, int enhance, uint32_t rate_hz,

@@ -27,6 +27,7 @@ static void note_error(struct talk *t, int status)
 static void note_text(struct talk *t, const char *text, uint32_t flags)
 {
     struct vs_event e = vs__event_now(VS_EVENT_TEXT);
+    struct vs_word *words = NULL;
 
     e.segment = t->bounds.segment;
     e.flags = flags;
@@ -34,7 +35,10 @@ static void note_text(struct talk *t, const char *text, uint32_t flags)
     e.end_frame = t->bounds.end_frame;
     e.start_s = t->bounds.start_s;
     e.end_s = t->bounds.end_s;
+    if (flags & VS_EVENT_FINAL)
+        words = vs__words_take(t->engine, t->state, &e);
     vs__note(t->live, &e, text);
+    vs__free(words);
 }
 
 static void begin_segment(struct talk *t, const struct vs_event *start)

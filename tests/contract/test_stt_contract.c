@@ -165,6 +165,31 @@ static void test_same_text(struct engine *engine)
     assert_int_equal(host->errors, 0);
 }
 
+/* Words are in order, inside the audio, and together the text. */
+static void test_words(struct engine *engine)
+{
+    struct host *host = get_host(engine, 0);
+    const struct vs_word *words = NULL;
+    char together[4096] = "";
+    double before = 0;
+
+    if (!engine->ops->words) {
+        fprintf(stderr, "# %s does not tell when words were said\n", engine->ops->name);
+        return;
+    }
+    char *text = hear(host, 1, 160);
+    int count = engine->ops->words(host->state, &words);
+    assert_true(count >= 0);
+    for (int i = 0; i < count; i++) {
+        assert_true(words[i].start_s >= before && words[i].end_s > words[i].start_s);
+        before = words[i].end_s;
+        strcat(strcat(together, i ? " " : ""), words[i].text);
+    }
+    assert_true(before <= (double)SEGMENT_FRAMES / VS_RATE_HZ + 0.02);
+    assert_string_equal(together, text);
+    free(text);
+}
+
 static void test_no_audio(struct engine *engine)
 {
     struct host *host = get_host(engine, 0);
@@ -270,11 +295,11 @@ static void test_absurd_audio(struct engine *engine)
 }
 
 static void (*const CASES[])(struct engine *engine) = {
-    test_table,       test_same_text,   test_no_audio,     test_cancel,
+    test_table,       test_same_text,   test_words,        test_no_audio,     test_cancel,
     test_two_at_once, test_two_threads, test_bad_argument, test_absurd_audio,
 };
 static const char *const CASE_NAMES[] = {
-    "table",       "same_text",   "no_audio",     "cancel",
+    "table",       "same_text",   "words",        "no_audio",     "cancel",
     "two_at_once", "two_threads", "bad_argument", "absurd_audio",
 };
 

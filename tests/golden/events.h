@@ -25,6 +25,8 @@ static const struct vs_ledger LEDGER = {
 
 #define AT(first, last) .start_frame = (first), .end_frame = (last)
 
+static const struct vs_word WORDS[] = {{"say", 1.0, 1.25}, {"\"hi\"", 1.25, 2.0}};
+
 static const struct vs_event EVENTS[] = {
     {.type = VS_EVENT_STATE, .text = "opened \"microphone\""},
     {.type = VS_EVENT_PROBABILITY, AT(0, 441), .probability = 0.015625f},
@@ -41,6 +43,8 @@ static const struct vs_event EVENTS[] = {
      .flags = VS_EVENT_FINAL,
      .segment = 1,
      AT(44100, 88201),
+     .words = WORDS,
+     .word_count = 2,
      .text = "say \"hi\" --> <b>R&D</b>,\n\xc3\xa4\xff\x1b[2J"},
     {.type = VS_EVENT_SEGMENT,
      .segment = 1,

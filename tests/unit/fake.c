@@ -230,6 +230,7 @@ const struct vs_vad_ops fake_vad_odd = {
 struct fake_engine {
     uint64_t frames;
     char text[64];
+    struct vs_word words[2];
     _Atomic int cancelled;
 };
 
@@ -281,6 +282,18 @@ static int engine_finish(void *state, const char **ret)
     return 0;
 }
 
+/* A word in the first half of the audio and one in the second. */
+static int engine_words(void *state, const struct vs_word **ret)
+{
+    struct fake_engine *e = state;
+    double end_s = (double)e->frames / VS_RATE_HZ;
+
+    e->words[0] = (struct vs_word){e->text, 0, end_s / 2};
+    e->words[1] = (struct vs_word){"frames", end_s / 2, end_s};
+    *ret = e->words;
+    return 2;
+}
+
 static void engine_cancel(void *state)
 {
     struct fake_engine *e = state;
@@ -297,7 +310,8 @@ const struct vs_stt_ops fake_stt = {.abi = VS_BACKEND_ABI,
                                     .partial = engine_partial,
                                     .finish = engine_finish,
                                     .cancel = engine_cancel,
-                                    .close = source_close};
+                                    .close = source_close,
+                                    .words = engine_words};
 
 /* recorder ------------------------------------------------------------------------------------ */
 
@@ -331,6 +345,12 @@ void record_event(void *user, const struct vs_event *e)
     r->events[i].sequence = e->sequence;
     r->events[i].cause = e->cause;
     r->events[i].status = e->status;
+    r->events[i].words = e->word_count;
+    if (e->word_count) {
+        r->events[i].first_s = e->words[0].start_s;
+        r->events[i].last_s = e->words[e->word_count - 1].end_s;
+        snprintf(r->events[i].word, sizeof(r->events[i].word), "%s", e->words[0].text);
+    }
     if (e->text)
         snprintf(r->events[i].text, sizeof(r->events[i].text), "%s", e->text);
 }

@@ -48,7 +48,9 @@ struct record {
         uint32_t flags;
         uint64_t segment, start, end, sequence;
         int cause, status;
-        char text[64];
+        char text[64], word[64]; /**< of the text, and the first of its words */
+        size_t words;
+        double first_s, last_s; /**< of all words */
     } events[4096];
     size_t count;
     uint64_t audio_frames; /**< in AUDIO events */

@@ -213,6 +213,7 @@ static bool is_type(const json_t *value, const char *type)
            (strcmp(type, "string") == 0 && json_is_string(value)) ||
            (strcmp(type, "boolean") == 0 && json_is_boolean(value)) ||
            (strcmp(type, "object") == 0 && json_is_object(value)) ||
+           (strcmp(type, "array") == 0 && json_is_array(value)) ||
            (strcmp(type, "null") == 0 && json_is_null(value));
 }
 

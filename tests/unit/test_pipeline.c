@@ -227,6 +227,16 @@ static void text_is_of_the_segment_and_after_it(void **state)
             assert_string_equal(r->events[segment].text, want);
             assert_true(end < segment);
             assert_int_equal(r->events[segment].segment, n + 1);
+            /* words are where the segment is, and are the user's own copies */
+            int final = segment - 1;
+            assert_int_equal(r->events[final].type, VS_EVENT_TEXT);
+            assert_true(r->events[final].flags & VS_EVENT_FINAL);
+            assert_int_equal(r->events[final].words, 2);
+            assert_string_equal(r->events[final].word, want);
+            double start_s = (double)r->events[segment].start / 48000;
+            double end_s = start_s + (double)frames / 16000;
+            assert_true(fabs(r->events[final].first_s - start_s) < 1e-9);
+            assert_true(fabs(r->events[final].last_s - end_s) < 1e-9);
         }
         assert_int_equal(r->ledger.text_frames, total);
     }
