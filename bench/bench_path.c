@@ -10,6 +10,10 @@
 #include <voicestand/voicestand.h>
 
 #include "common/bench.h"
+#include "pipeline/backends.h"
+#include "pipeline/chain.h"
+#include "segment/segment.h"
+#include "sides/side.h"
 
 #ifdef BENCH_SPEEXDSP
 #include <speex/speex_preprocess.h>
@@ -300,6 +304,78 @@ static void add_poisons(struct bench *b, const char *cpu)
     }
 }
 
+/* what measuring costs ------------------------------------------------------------------------- */
+
+/* The chain of the live pipeline, as it is and without its clock. */
+struct measured {
+    struct vs__chain *chain;
+    struct vs__backend vad;
+    bool live, unmeasured;
+    size_t at;
+};
+
+static void ignore_step(void *user, const struct vs__chain_step *step)
+{
+    (void)user;
+    (void)step;
+}
+
+static void open_measured(struct measured *m, unsigned cpu, const char *cpu_name)
+{
+    static struct vs_env env;
+    struct vs__chain_config config = {.rate_hz = VS_RATE_HZ,
+                                      .channels = 1,
+                                      .format = VS_FORMAT_F32,
+                                      .high_pass_hz = 80,
+                                      .cpu = cpu,
+                                      .cpu_name = cpu_name,
+                                      .unmeasured = m->unmeasured,
+                                      .sink.step = ignore_step};
+    struct vs_segment_config rules = {.size = sizeof(rules)};
+    const char *member;
+
+    env.cpu = cpu_name;
+    if (vs__segment_rules(&rules, &config.rules, &member) < 0 ||
+        vs__vad_open(&m->vad, "native", NULL, &env, &config.vad_shape) < 0)
+        bench_die("no detector");
+    config.vad = m->vad.ops;
+    config.vad_state = m->vad.state;
+    if (vs__chain_create(&config, &m->chain) < 0)
+        bench_die("no chain");
+}
+
+static double push_measured(void *state, size_t times)
+{
+    struct measured *m = state;
+
+    for (size_t i = 0; i < times; i++) {
+        int64_t time_ns = m->live ? 1 + (int64_t)m->at * 10000000 : 0;
+        if (vs__chain_push(m->chain, side_tape(VS_HOP_FRAMES, m->at++), VS_HOP_FRAMES, time_ns) < 0)
+            bench_die("the chain fails");
+    }
+    return 1;
+}
+
+static void add_measuring(struct bench *b, const char *cpu)
+{
+    static struct measured none = {.unmeasured = true}, eighth, every = {.live = true};
+    unsigned flags = bench_dsp(b)->flags;
+
+    bench_group(b,
+                &(struct bench_group){.name = "cost of measuring",
+                                      .what = "10 ms of 16 kHz through the chain, without its "
+                                              "clock, with it for one hop of eight as with files "
+                                              "and streams, and for every hop as with live audio",
+                                      .times = bench_is_quick(b) ? 50 : 4000});
+    open_measured(&none, flags, cpu);
+    open_measured(&eighth, flags, cpu);
+    open_measured(&every, flags, cpu);
+    bench_add(b, "not measured", BENCH_STEP, push_measured, &none);
+    bench_add(b, "one of eight", BENCH_OURS, push_measured, &eighth);
+    bench_add(b, "every hop", BENCH_STEP, push_measured, &every);
+    bench_at_most(b, "one of eight", "not measured", 1.01);
+}
+
 int main(int argc, char **argv)
 {
     struct bench *b =
@@ -311,6 +387,7 @@ int main(int argc, char **argv)
     make_audio();
     add_paths(b, cpu);
     add_poisons(b, cpu);
+    add_measuring(b, cpu);
     if (bench_is_count(b))
         return bench_finish(b);
     bench_figure(b, "enhanced audio behind its hop, 48 kHz", "ms", measure_click(48000, enhance),

@@ -63,6 +63,8 @@ struct vs__chain {
 
     int64_t stamp_ns; /* capture time of source frame `stamp_source`; 0 = unknown */
     uint64_t stamp_source;
+    bool measured;      /* the hop that comes next */
+    int64_t lap_ns;     /* when the stage before ended */
     int64_t dsp_ns;     /* spent on what is not yet a hop */
     int64_t excused_ns; /* see vs__chain_excuse() */
     struct vs__chain_metrics metrics;
@@ -80,6 +82,28 @@ static uint64_t to_source(const struct vs__chain *c, uint64_t frame)
     uint64_t in_run = frame > c->run_frame ? frame - c->run_frame : 0;
     uint64_t source = (in_run * c->config.rate_hz + VS_RATE_HZ / 2) / VS_RATE_HZ;
     return VS__MIN(c->run_source + source, c->source);
+}
+
+/* Live audio is measured hop by hop; of audio that is there all at once, where a clock would take a notable
+   part of the time, one hop of eight is. */
+#define MEASURE_EVERY 8
+
+static void choose_measured(struct vs__chain *c)
+{
+    bool measured = !c->config.unmeasured && (c->stamp_ns != 0 || c->hop_next % MEASURE_EVERY == 0);
+
+    if (measured && !c->measured)
+        c->lap_ns = vs__mono_ns();
+    c->measured = measured;
+}
+
+/* Time since the last call; the end of one stage is the start of the next. */
+static int64_t take_lap(struct vs__chain *c)
+{
+    int64_t now = vs__mono_ns(), took = now - c->lap_ns;
+
+    c->lap_ns = now;
+    return took;
 }
 
 /* the timeline -------------------------------------------------------------------------------- */
@@ -319,19 +343,19 @@ static void tell_news(struct vs__chain *c)
 static int hear(struct vs__chain *c, const float *block)
 {
     float probability = 0;
-    int64_t t0 = vs__mono_ns();
     int rc = c->config.vad->infer(c->config.vad_state, block, &probability);
-    int64_t t1 = vs__mono_ns();
 
     if (rc < 0)
         return rc;
-    vs__histogram_add(&c->metrics.vad, t1 - t0);
+    if (c->measured)
+        vs__histogram_add(&c->metrics.vad, take_lap(c));
     if (c->config.vad->news)
         tell_news(c);
     c->heard += c->config.vad_shape.block_frames;
     c->excused_ns = 0;
     decide_heard(c, probability >= 0 && probability <= 1 ? probability : 0);
-    vs__histogram_add(&c->metrics.segment, vs__mono_ns() - t1 - c->excused_ns);
+    if (c->measured)
+        vs__histogram_add(&c->metrics.segment, take_lap(c) - c->excused_ns);
     return 0;
 }
 
@@ -362,22 +386,23 @@ static int process_hop(struct vs__chain *c)
 {
     struct vs__block *b = find_block(c, c->hop_next * VS_HOP_FRAMES);
     float *pcm = b->pcm + (c->hop_next * VS_HOP_FRAMES - b->position);
-    int64_t t0 = vs__mono_ns();
 
     if (c->config.high_pass_hz > 0)
         vs__highpass_process(&c->highpass, pcm, VS_HOP_FRAMES);
     if (c->enhance)
         enhance_hop(c, pcm, c->hop_next);
-    vs__histogram_add(&c->metrics.dsp, vs__mono_ns() - t0 + c->dsp_ns);
+    if (c->measured)
+        vs__histogram_add(&c->metrics.dsp, take_lap(c) + c->dsp_ns);
     c->dsp_ns = 0;
     c->hop_next++;
     int rc = hear_frames(c, pcm, VS_HOP_FRAMES);
-    if (rc == 0 && c->stamp_ns && !c->ending) {
+    if (rc == 0 && c->measured && c->stamp_ns && !c->ending) {
         /* Capture time of the hop's last frame, by the clock of the newest stamp. */
         uint64_t source = to_source(c, c->hop_next * VS_HOP_FRAMES);
         int64_t ahead = (int64_t)(source - c->stamp_source) * 1000000000 / c->config.rate_hz;
-        vs__histogram_add(&c->metrics.total, vs__mono_ns() - (c->stamp_ns + ahead));
+        vs__histogram_add(&c->metrics.total, c->lap_ns - (c->stamp_ns + ahead));
     }
+    choose_measured(c);
     return rc;
 }
 
@@ -441,8 +466,11 @@ static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
     struct vs__block *b = line_last(c);
     float *to = b->pcm + b->frames;
     float *mono = c->resampler ? c->chunk : to;
-    int64_t t0 = vs__mono_ns();
+    uint64_t hop = c->hop_next;
 
+    choose_measured(c);
+    if (c->measured)
+        c->lap_ns = vs__mono_ns();
     if (pcm)
         vs__count(&c->metrics.poisoned, vs__mono_process(&c->mono, pcm, frames, mono));
     else
@@ -450,7 +478,6 @@ static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
     size_t n = c->resampler ? vs_resampler_process(c->resampler, mono, frames, to) : frames;
     if (c->wide)
         vs__wide_push(c->wide, pcm, frames);
-    c->dsp_ns += vs__mono_ns() - t0;
     c->source += frames;
     if (pcm) {
         c->run_in += frames;
@@ -458,7 +485,10 @@ static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
     } else {
         c->run_fill += frames;
     }
-    return advance(c, n);
+    int rc = advance(c, n);
+    if (c->measured && hop == c->hop_next) /* no hop took this time for its own */
+        c->dsp_ns += take_lap(c);
+    return rc;
 }
 
 static int push_frames(struct vs__chain *c, const void *pcm, uint64_t frames)
@@ -492,6 +522,8 @@ static int end_run(struct vs__chain *c)
     static const float silence[VS_HOP_FRAMES];
     int rc = 0;
 
+    if (c->measured)
+        c->lap_ns = vs__mono_ns();
     if (c->wide)
         vs__wide_end(c->wide);
     if (c->resampler) {

@@ -75,6 +75,7 @@ struct vs__chain_config {
     bool audio_wide;                 /**< what sink.wide gets is wanted */
     uint32_t wide_hz, wide_channels; /**< of it; channels: 1 or those of the source */
     unsigned wide_enhance;           /**< enum vs_enhance */
+    bool unmeasured;                 /**< no clock is read: to tell what measuring costs */
     uint32_t spare_blocks;           /**< how many blocks the sink may hold */
     struct vs__chain_sink sink;
 };
