@@ -217,9 +217,11 @@ class Stream:
         """The audio ends here: decide what is pending, close an open segment, tell the ledger.
         Returns the stream, as push(). Raises FinishedError the second time."""
         with self._lock:
-            count = _bridge.lib.bridge_finish(self._alive())
-            self._ended = self._ended or count >= 0
-            self._take(count)
+            handle = self._alive()
+            try:
+                self._take(_bridge.lib.bridge_finish(handle))
+            finally:
+                self._ended = True  # not before the last events are queued
         self._wake()
         return self
 

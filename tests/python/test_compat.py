@@ -34,6 +34,33 @@ def test_silero_returns_the_same_shape(speech):
     assert silero.get_speech_timestamps(speech[:0], model) == []
 
 
+@pytest.mark.parametrize("values, settings, expected", [
+    # silence is below 0.35; between that and 0.5 goes on, but starts nothing
+    ([.1] * 5 + [.4] * 5 + [.9] * 20 + [.4] * 30 + [.9] * 5 + [.1] * 40, {}, [(10, 65)]),
+    # a silence shorter than asked for is bridged
+    ([.9] * 30 + [.1] * 9 + [.9] * 30 + [.1] * 20, dict(silence=10), [(0, 69)]),
+    ([.9] * 30 + [.1] * 11 + [.9] * 30 + [.1] * 20, dict(silence=10), [(0, 30), (41, 71)]),
+    # between the two, nothing ends either
+    ([.9] * 30 + [.1] + [.4] * 20 + [.9] * 5, dict(silence=10, least=0), [(0, 56)]),
+    # what is not longer than the least is left out, also at the end
+    ([.9] * 25 + [.1] * 20 + [.9] * 26 + [.1] * 20 + [.9] * 25, dict(least=25), [(45, 71)]),
+    # too long: cut at the longest silence, go on behind it
+    ([.9] * 40 + [.1] * 5 + [.9] * 30 + [.1] * 8 + [.9] * 60, dict(silence=20, longest=100, pause=4),
+     [(0, 75), (83, 143)]),
+    # too long, no silence: cut where it stands
+    ([.9] * 130, dict(longest=100, least=5), [(0, 101), (102, 130)]),
+])
+def test_silero_rules(values, settings, expected):
+    rules = dict(threshold=.5, low=.35, least=20, silence=10, longest=float("inf"), pause=9)
+    assert silero._spans(values, **dict(rules, **settings)) == expected
+
+
+def test_silero_padding():
+    assert silero._pad([(1000, 2000), (2300, 3000), (9000, 9900)], 480, 10000) == \
+        [(520, 2150), (2150, 3480), (8520, 10000)]
+    assert silero._pad([(100, 200)], 480, 10000) == [(0, 680)]
+
+
 def test_silero_settings_do_what_they_say(speech):
     def find(**settings):
         return silero.get_speech_timestamps(speech, **settings)
