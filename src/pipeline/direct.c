@@ -105,7 +105,8 @@ static void feed_engine(struct vs__direct *d, const float *audio, uint32_t frame
     excuse(d, begin);
     if (rc < 0) {
         tell_engine_error(d, segment, rc);
-    } else if (rc > 0 && d->stt->partial && d->stt->partial(d->stt_state, &text) == 0 && text) {
+    } else if (rc > 0 && d->stt->partial && d->stt->partial(d->stt_state, &text) == 0 && text &&
+               *text) {
         struct vs_event bounds = {.segment = segment};
         tell_text(d, &bounds, text, 0);
     }

@@ -61,7 +61,8 @@ static void feed_audio(struct talk *t, const struct vs__text_item *item)
     int rc = t->engine->feed(t->state, item->block->spoken + item->offset, item->frames);
     if (rc < 0)
         note_error(t, rc);
-    else if (rc > 0 && t->engine->partial && t->engine->partial(t->state, &text) == 0 && text)
+    else if (rc > 0 && t->engine->partial && t->engine->partial(t->state, &text) == 0 && text &&
+             *text)
         note_text(t, text, 0);
 }
 
