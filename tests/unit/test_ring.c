@@ -78,6 +78,32 @@ static void items_are_all_or_nothing(void **state)
     vs__ring_destroy(r);
 }
 
+static void indices_may_wrap(void **state)
+{
+    static const uint64_t near[] = {UINT64_MAX - 1499, (1ull << 63) - 1500, (1ull << 32) - 1500};
+    char item[1000] = {0}, got[1000];
+
+    (void)state;
+    for (size_t k = 0; k < VS__COUNT(near); k++) {
+        struct vs__ring *r;
+        assert_int_equal(vs__ring_create(4096, &r), 0);
+        r->head_own = r->tail_own = r->head_seen = r->tail_seen = near[k];
+        atomic_store(&r->head, near[k]);
+        atomic_store(&r->tail, near[k]);
+        for (int i = 0; i < 12; i++) {
+            item[0] = (char)i;
+            assert_true(vs__ring_put(r, item, sizeof(item)));
+            if (i < 3)
+                continue; /* three stay inside, so that the fill spans the wrap */
+            assert_int_equal(vs__ring_fill(r), 4000);
+            assert_false(vs__ring_put(r, item, sizeof(item)));
+            assert_true(vs__ring_get(r, got, sizeof(got)));
+            assert_int_equal(got[0], i - 3);
+        }
+        vs__ring_destroy(r);
+    }
+}
+
 #define TOTAL (8u << 20)
 
 struct side {
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(whole_capacity_can_be_filled),
         cmocka_unit_test(a_span_is_contiguous_across_the_end),
         cmocka_unit_test(items_are_all_or_nothing),
+        cmocka_unit_test(indices_may_wrap),
         cmocka_unit_test(two_threads_lose_and_change_nothing),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
