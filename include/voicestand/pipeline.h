@@ -92,8 +92,9 @@ VS_API VS_NODISCARD int vs_pipeline_create(const struct vs_pipeline_config *conf
     that must be started (PipeWire); or the source's error. */
 VS_API VS_NODISCARD int vs_pipeline_run(vs_pipeline *p);
 
-/** Start the threads. Does not wait for audio. @return 0; -EALREADY; -EAGAIN or -ENOMEM no thread;
-    -ENOTSUP with VS_AUDIO_WIDE; or the source's error. */
+/** Start the threads. Does not wait for audio. Where it fails, no event is told behind it, and none
+    that says that the run is over. @return 0; -EALREADY it ran before, or a thread or the source could
+    not be started; -EAGAIN or -ENOMEM no thread; -ENOTSUP with VS_AUDIO_WIDE; or the source's error. */
 VS_API VS_NODISCARD int vs_pipeline_start(vs_pipeline *p);
 
 /** Wait until a started pipeline has come to its end by itself: end of file, or a source that

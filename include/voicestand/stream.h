@@ -48,7 +48,8 @@ VS_API VS_NODISCARD int vs_stream_create(const struct vs_stream_config *config, 
 
 /** Push `frames` frames of interleaved audio; any number, the cut does not matter. Events arrive
     in on_event before it returns. Does not block, allocate or lock; cost grows with `frames`.
-    @return 0; -EINVAL NULL audio; -EALREADY after vs_stream_finish(). */
+    @return 0; -EINVAL NULL audio; -EALREADY after vs_stream_finish(); or an error of the detector's:
+    what it failed for counts as no speech, all audio was taken, and the stream goes on. */
 VS_API VS_NODISCARD int vs_stream_push(vs_stream *s, const void *pcm, size_t frames);
 
 /** Say that `frames` frames are missing here. They count as VS_DROP_GAP_EXACT, and later positions
@@ -56,7 +57,7 @@ VS_API VS_NODISCARD int vs_stream_push(vs_stream *s, const void *pcm, size_t fra
 VS_API VS_NODISCARD int vs_stream_gap(vs_stream *s, uint64_t frames);
 
 /** The audio ends here: decide what is pending, close an open segment, deliver the ledger.
-    @return 0; -EALREADY. */
+    @return 0; -EALREADY; or an error of the detector's, as vs_stream_push(). */
 VS_API VS_NODISCARD int vs_stream_finish(vs_stream *s);
 
 /** Back to the state after create: position 0, nothing heard. Never blocks or allocates. */

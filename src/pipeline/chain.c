@@ -67,6 +67,7 @@ struct vs__chain {
     int64_t lap_ns;     /* when the stage before ended */
     int64_t dsp_ns;     /* spent on what is not yet a hop */
     int64_t excused_ns; /* see vs__chain_excuse() */
+    int failure;        /* the detector's first error since the last call told one */
     struct vs__chain_metrics metrics;
 };
 
@@ -339,14 +340,17 @@ static void tell_news(struct vs__chain *c)
         c->config.sink.state(c->config.sink.user, text, status);
 }
 
-/* One block for the detector. */
-static int hear(struct vs__chain *c, const float *block)
+/* One block for the detector. Where it fails, the block is no speech and the call's result says so:
+   all that was given goes its way, segments end where they end, and every frame is accounted for. */
+static void hear(struct vs__chain *c, const float *block)
 {
     float probability = 0;
     int rc = c->config.vad->infer(c->config.vad_state, block, &probability);
 
-    if (rc < 0)
-        return rc;
+    if (rc < 0) {
+        c->failure = c->failure ? c->failure : rc;
+        probability = 0;
+    }
     if (c->measured)
         vs__histogram_add(&c->metrics.vad, take_lap(c));
     if (c->config.vad->news)
@@ -356,16 +360,17 @@ static int hear(struct vs__chain *c, const float *block)
     decide_heard(c, probability >= 0 && probability <= 1 ? probability : 0);
     if (c->measured)
         vs__histogram_add(&c->metrics.segment, take_lap(c) - c->excused_ns);
-    return 0;
 }
 
 /* Give `n` frames to the detector, in blocks of the size that it wants. */
-static int hear_frames(struct vs__chain *c, const float *pcm, uint32_t n)
+static void hear_frames(struct vs__chain *c, const float *pcm, uint32_t n)
 {
     uint32_t size = c->config.vad_shape.block_frames;
 
-    if (size == n && c->gathered == 0)
-        return hear(c, pcm);
+    if (size == n && c->gathered == 0) {
+        hear(c, pcm);
+        return;
+    }
     while (n > 0) {
         uint32_t part = VS__MIN(n, size - c->gathered);
         memcpy(c->gather + c->gathered, pcm, part * sizeof(*pcm));
@@ -374,15 +379,12 @@ static int hear_frames(struct vs__chain *c, const float *pcm, uint32_t n)
         n -= part;
         if (c->gathered == size) {
             c->gathered = 0;
-            int rc = hear(c, c->gather);
-            if (rc < 0)
-                return rc;
+            hear(c, c->gather);
         }
     }
-    return 0;
 }
 
-static int process_hop(struct vs__chain *c)
+static void process_hop(struct vs__chain *c)
 {
     struct vs__block *b = find_block(c, c->hop_next * VS_HOP_FRAMES);
     float *pcm = b->pcm + (c->hop_next * VS_HOP_FRAMES - b->position);
@@ -395,19 +397,18 @@ static int process_hop(struct vs__chain *c)
         vs__histogram_add(&c->metrics.dsp, take_lap(c) + c->dsp_ns);
     c->dsp_ns = 0;
     c->hop_next++;
-    int rc = hear_frames(c, pcm, VS_HOP_FRAMES);
-    if (rc == 0 && c->measured && c->stamp_ns && !c->ending) {
+    hear_frames(c, pcm, VS_HOP_FRAMES);
+    if (c->measured && c->stamp_ns && !c->ending) {
         /* Capture time of the hop's last frame, by the clock of the newest stamp. */
         uint64_t source = to_source(c, c->hop_next * VS_HOP_FRAMES);
         int64_t ahead = (int64_t)(source - c->stamp_source) * 1000000000 / c->config.rate_hz;
         vs__histogram_add(&c->metrics.total, c->lap_ns - (c->stamp_ns + ahead));
     }
     choose_measured(c);
-    return rc;
 }
 
 /* `n` new frames stand behind the last block's filled ones; cut hops, move what spills over. */
-static int advance(struct vs__chain *c, size_t n)
+static void advance(struct vs__chain *c, size_t n)
 {
     struct vs__block *b = line_last(c);
 
@@ -420,12 +421,8 @@ static int advance(struct vs__chain *c, size_t n)
         fresh->frames = spill;
         b->frames = VS__BLOCK_FRAMES;
     }
-    while (c->next >= (c->hop_next + 1) * VS_HOP_FRAMES) {
-        int rc = process_hop(c);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    while (c->next >= (c->hop_next + 1) * VS_HOP_FRAMES)
+        process_hop(c);
 }
 
 /* source frames in ---------------------------------------------------------------------------- */
@@ -461,7 +458,7 @@ static void begin_run(struct vs__chain *c)
 }
 
 /* Up to chunk_frames source frames, NULL = silence. */
-static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
+static void push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
 {
     struct vs__block *b = line_last(c);
     float *to = b->pcm + b->frames;
@@ -485,42 +482,47 @@ static int push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
     } else {
         c->run_fill += frames;
     }
-    int rc = advance(c, n);
+    advance(c, n);
     if (c->measured && hop == c->hop_next) /* no hop took this time for its own */
         c->dsp_ns += take_lap(c);
-    return rc;
 }
 
-static int push_frames(struct vs__chain *c, const void *pcm, uint64_t frames)
+static void push_frames(struct vs__chain *c, const void *pcm, uint64_t frames)
 {
     const unsigned char *at = pcm;
     size_t frame_bytes = vs_format_bytes(c->config.format) * c->config.channels;
 
     while (frames > 0) {
         size_t n = (size_t)VS__MIN(frames, (uint64_t)c->chunk_frames);
-        int rc = push_chunk(c, at, n);
-        if (rc < 0)
-            return rc;
+        push_chunk(c, at, n);
         if (at)
             at += n * frame_bytes;
         frames -= n;
     }
-    return 0;
+}
+
+/* What went wrong since it was told last. */
+static int take_failure(struct vs__chain *c)
+{
+    int failure = c->failure;
+
+    c->failure = 0;
+    return failure;
 }
 
 int vs__chain_push(struct vs__chain *c, const void *pcm, size_t frames, int64_t time_ns)
 {
     c->stamp_ns = time_ns;
     c->stamp_source = c->source;
-    return push_frames(c, pcm, frames);
+    push_frames(c, pcm, frames);
+    return take_failure(c);
 }
 
 /* The run ends: what the stages still hold comes out, and all of its hops are decided. */
-static int end_run(struct vs__chain *c)
+static void end_run(struct vs__chain *c)
 {
     struct vs__segment_step steps[2];
     static const float silence[VS_HOP_FRAMES];
-    int rc = 0;
 
     if (c->measured)
         c->lap_ns = vs__mono_ns();
@@ -528,9 +530,7 @@ static int end_run(struct vs__chain *c)
         vs__wide_end(c->wide);
     if (c->resampler) {
         struct vs__block *b = line_last(c);
-        rc = advance(c, vs_resampler_flush(c->resampler, b->pcm + b->frames));
-        if (rc < 0)
-            return rc;
+        advance(c, vs_resampler_flush(c->resampler, b->pcm + b->frames));
     }
     c->end = c->next;
     c->ending = true;
@@ -543,39 +543,38 @@ static int end_run(struct vs__chain *c)
     if (rest) {
         struct vs__block *b = line_last(c);
         memset(b->pcm + b->frames, 0, (VS_HOP_FRAMES - rest) * sizeof(float));
-        rc = advance(c, VS_HOP_FRAMES - rest);
+        advance(c, VS_HOP_FRAMES - rest);
     }
-    if (rc == 0 && c->lag && c->hop_next > c->run_frame / VS_HOP_FRAMES) {
+    if (c->lag && c->hop_next > c->run_frame / VS_HOP_FRAMES) {
         enhance_hop(c, NULL, c->hop_next);
         c->lag = 0; /* until the next run: all that there is is enhanced */
     }
-    while (rc == 0 && c->decided < c->hop_next)
-        rc = hear_frames(c, silence, VS_HOP_FRAMES);
-    if (rc < 0)
-        return rc;
+    while (c->decided < c->hop_next)
+        hear_frames(c, silence, VS_HOP_FRAMES);
     if (c->wide)
         vs__wide_finish(c->wide);
     int n = vs__segmenter_flush(&c->segmenter, steps);
     for (int i = 0; i < n; i++)
         take_step(c, &steps[i]);
-    return 0;
 }
 
 int vs__chain_gap(struct vs__chain *c, uint64_t frames)
 {
     if (frames <= (uint64_t)c->config.rate_hz * BRIDGE_MS / 1000) {
         c->stamp_ns = 0;
-        return push_frames(c, NULL, frames);
+        push_frames(c, NULL, frames);
+        return take_failure(c);
     }
-    int rc = end_run(c);
+    end_run(c);
     c->source += frames;
     begin_run(c);
-    return rc;
+    return take_failure(c);
 }
 
 int vs__chain_finish(struct vs__chain *c)
 {
-    return end_run(c);
+    end_run(c);
+    return take_failure(c);
 }
 
 void vs__chain_excuse(struct vs__chain *c, int64_t ns)
@@ -671,6 +670,7 @@ void vs__chain_reset(struct vs__chain *c)
     c->segment = 0;
     c->stamp_ns = 0;
     c->dsp_ns = 0;
+    c->failure = 0;
     if (c->enhance)
         vs__enhance_reset(c->enhance);
     if (c->wide)

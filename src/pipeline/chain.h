@@ -98,7 +98,8 @@ const struct vs__chain_metrics *vs__chain_metrics(const struct vs__chain *c);
 void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret);
 
 /** `frames` frames of interleaved source audio. @param time_ns CLOCK_MONOTONIC of the first, 0 =
-    unknown. @return 0, or the detector's error. */
+    unknown. @return 0, or the detector's error: what it failed for counts as no speech, and all
+    frames were taken. */
 int vs__chain_push(struct vs__chain *c, const void *pcm, size_t frames, int64_t time_ns);
 /** `frames` frames are missing here. Short gaps are bridged with silence; a long one ends an open
     segment. @return as vs__chain_push(). */

@@ -320,15 +320,16 @@ static int start_threads(struct vs__live *live)
         rc = start_source(live);
     if (rc == 0) {
         /* From here the output thread may stop it, and perhaps has a reason since a while. */
+        live->source_stopped = false;
         atomic_store_explicit(&live->started, true, memory_order_release);
         vs__signal_raise(&live->out);
         watch_power(live);
         return 0;
     }
-    /* The edge ends without a frame, and those that run come to their end. */
-    live->source_stopped = true;
-    p->direct.on_event = NULL;
+    /* The edge ends without a frame, and those that run come to their end, in silence. */
+    atomic_store_explicit(&live->failed, true, memory_order_relaxed);
     vs__edge_end(&p->edge, rc);
+    vs__live_stop(live);
     return rc;
 }
 
@@ -339,6 +340,7 @@ int vs__live_start(struct vs_pipeline *p)
     if (!live)
         return -ENOMEM;
     live->p = p;
+    live->source_stopped = true; /* until it is started */
     p->chain_config.spare_blocks = count_spare_blocks(p);
     p->chain_config.sink = vs__worker_sink(live, p->config.probabilities != 0);
     struct vs__memory_policy policy;

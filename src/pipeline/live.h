@@ -71,6 +71,7 @@ struct vs__live {
     bool lock_made;
 
     _Atomic bool started;     /**< release: the source is, so that it may be stopped */
+    _Atomic bool failed;      /**< it was never started, so that nobody is told anything */
     _Atomic bool stopping;    /**< the capture thread shall end */
     _Atomic bool worker_done; /**< release: it will send no more */
     _Atomic bool text_done;

@@ -38,6 +38,8 @@ static struct vs__note *take_notes(struct vs__live *live)
 
 static void tell(struct vs__live *live, struct vs_event *e)
 {
+    if (atomic_load_explicit(&live->failed, memory_order_relaxed))
+        return;
     vs__histogram_add(&live->event, vs__mono_ns() - e->mono_ns);
     vs__direct_tell(&live->p->direct, e);
 }
@@ -101,7 +103,8 @@ void *vs__output_body(void *argument)
         (void)vs__signal_wait(&live->out, seen, -1);
     }
     atomic_store(&p->end_ns, vs__mono_ns());
-    tell_ledger(live);
+    if (!atomic_load_explicit(&live->failed, memory_order_relaxed))
+        tell_ledger(live);
     pthread_mutex_lock(&live->lock);
     live->over = true;
     pthread_cond_broadcast(&live->changed);

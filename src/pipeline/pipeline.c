@@ -361,11 +361,11 @@ static int run_source(struct vs_pipeline *p, void *buffer, size_t frames)
         if (n <= 0)
             return (int)n;
         uint64_t missing = vs__edge_count(&p->edge, (size_t)n, &stamp, &cause);
-        int rc = missing ? vs__direct_gap(&p->direct, missing, cause) : 0;
-        if (rc == 0)
-            rc = vs__chain_push(p->chain, buffer, (size_t)n, p->format.live ? stamp.time_ns : 0);
-        if (rc < 0)
-            return rc;
+        int gap = missing ? vs__direct_gap(&p->direct, missing, cause) : 0;
+        /* What was read is delivered, also behind a detector that failed in the gap. */
+        int rc = vs__chain_push(p->chain, buffer, (size_t)n, p->format.live ? stamp.time_ns : 0);
+        if (gap < 0 || rc < 0)
+            return gap < 0 ? gap : rc;
     }
 }
 
@@ -378,11 +378,13 @@ int vs_pipeline_run(vs_pipeline *p)
     if (!p->source->read)
         return -ENOTSUP;
     p->chain_config.sink = vs__direct_sink(&p->direct, p->config.probabilities != 0);
-    int rc = vs__chain_create(&p->chain_config, &p->chain);
+    int rc = vs__pool_init(&pool, VS__POOL_LARGE, 1);
     if (rc == 0)
-        rc = vs__pool_init(&pool, VS__POOL_LARGE, 1);
-    if (rc < 0)
+        rc = vs__chain_create(&p->chain_config, &p->chain);
+    if (rc < 0) { /* it has not run: it can be tried again */
+        vs__pool_fini(&pool);
         return rc;
+    }
     p->direct.chain = p->chain;
     p->used = true;
     p->edge.begin_ns = vs__mono_ns();
@@ -410,8 +412,7 @@ int vs_pipeline_start(vs_pipeline *p)
         return -ENOTSUP;
     }
     int rc = vs__live_start(p);
-    if (rc == 0)
-        p->used = true;
+    p->used = p->live != NULL; /* also where threads ran and have to be waited for */
     return rc;
 }
 

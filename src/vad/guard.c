@@ -670,8 +670,12 @@ int vs__guard_open(void *state, const struct vs__guard_config *config, struct vs
     struct guard *g = vs__alloc(sizeof(*g));
     int rc;
 
-    if (!g)
+    if (!g) { /* it is ours already, and nobody else closes it */
+        if (config->device_state)
+            config->device->close(config->device_state);
+        vs__free(config->device_state);
         return -ENOMEM;
+    }
     ((struct guard_state *)state)->g = g;
     if (config->device_state) {
         g->device = config->device;

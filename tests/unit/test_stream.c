@@ -16,6 +16,8 @@
 
 #define SECONDS 6
 
+static float silence[100000];
+
 static struct record *new_record(void)
 {
     struct record *r = calloc(1, sizeof(*r));
@@ -468,6 +470,36 @@ static void every_failed_allocation_is_survived(void **state)
     free(r);
 }
 
+/* It goes on: what its detector failed for is no speech, positions and account stay right. */
+static void a_stream_outlives_its_detectors_errors(void **state)
+{
+    static const size_t pieces[] = {1, 160, 5000, 100000};
+
+    (void)state;
+    for (size_t k = 0; k < VS__COUNT(pieces); k++) {
+        struct record *r = new_record();
+        struct vs_stream_config config = config_for(r, 48000);
+        vs_stream *s = NULL;
+        int errors = 0;
+        fake_vad_fail_after = 50;
+        assert_int_equal(vs_stream_create(&config, &s), 0);
+        for (size_t at = 0; at < 480000; at += pieces[k]) {
+            int rc = vs_stream_push(s, silence, VS__MIN(pieces[k], (size_t)480000 - at));
+            assert_true(rc == 0 || rc == -EIO);
+            errors += rc < 0;
+        }
+        assert_true(errors > 0);
+        assert_int_equal(vs_stream_gap(s, 48000), -EIO);
+        assert_int_equal(vs_stream_finish(s), 0);
+        vs_stream_destroy(s);
+        fake_vad_fail_after = 0;
+        assert_int_equal(r->ledger.captured, 528000);
+        assert_int_equal(r->ledger.delivered, 480000);
+        assert_int_equal(r->ledger.residual, 0);
+        free(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +515,7 @@ int main(void)
         cmocka_unit_test(reset_is_as_new),
         cmocka_unit_test(poison_is_counted_and_heard_by_none),
         cmocka_unit_test(bad_configs_are_refused),
+        cmocka_unit_test(a_stream_outlives_its_detectors_errors),
         cmocka_unit_test(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
