@@ -50,7 +50,10 @@ static const char *replace(enum vs__words how, const unsigned char *at)
     case VS__WORDS_VTT:
         return *at == '&' ? "&amp;" : *at == '<' ? "&lt;" : *at == '>' ? "&gt;" : NULL;
     case VS__WORDS_SRT:
-        return *at == '-' && at[1] == '-' && at[2] == '>' ? "" : NULL; /* leaves "->" */
+        /* of a row of them before '>', the last is left: "->" */
+        return *at == '-' && at[1] == '-' && at[1 + strspn((const char *)at + 1, "-")] == '>'
+                   ? ""
+                   : NULL;
     case VS__WORDS_PLAIN:
     case VS__WORDS_ID:
         break;

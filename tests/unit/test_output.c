@@ -83,6 +83,7 @@ static void test_words(void **state)
     CHECK_TEXT(vs__put_words(f, "a,\"b\"", VS__WORDS_CSV), "\"a,\"\"b\"\"\"");
     CHECK_TEXT(vs__put_words(f, "two words", VS__WORDS_ID), "two_words");
     CHECK_TEXT(vs__put_words(f, "a --> b", VS__WORDS_SRT), "a -> b");
+    CHECK_TEXT(vs__put_words(f, "a ---> b -->", VS__WORDS_SRT), "a -> b ->");
     CHECK_TEXT(vs__put_words(f, "a --> <b> & c", VS__WORDS_VTT), "a --&gt; &lt;b&gt; &amp; c");
 }
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* What works on audio, with samples of any bits. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include <voicestand/voicestand.h>
+
+#include "base/base.h"
+#include "fuzz.h"
+#include "ring/ring.h"
+#include "segment/segment.h"
+
+struct heard {
+    uint64_t sum, events;
+    struct vs_ledger ledger;
+};
+
+static void mix(struct heard *h, const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+
+    for (size_t i = 0; i < bytes; i++)
+        h->sum = (h->sum ^ at[i]) * 0x100000001b3u;
+}
+
+static void on_event(void *user, const struct vs_event *e)
+{
+    struct heard *h = user;
+
+    h->events++;
+    FUZZ_CHECK(e->probability >= 0 && e->probability <= 1 && isfinite(e->level_db));
+    if (e->type == VS_EVENT_AUDIO) {
+        for (size_t i = 0; i < e->audio_frames * e->audio_channels; i++)
+            FUZZ_CHECK(isfinite(e->audio[i]));
+        return; /* its pieces depend on the cut, its samples are summed by position elsewhere */
+    }
+    if (e->type == VS_EVENT_LEDGER)
+        h->ledger = *e->ledger;
+    mix(h, &e->type, sizeof(e->type));
+    mix(h, &e->start_frame, sizeof(e->start_frame));
+    mix(h, &e->end_frame, sizeof(e->end_frame));
+    mix(h, &e->probability, sizeof(e->probability));
+}
+
+static struct heard hear(const struct vs_stream_config *given, const uint8_t *pcm, size_t frames,
+                         size_t gap_at, size_t step)
+{
+    struct vs_stream_config config = *given;
+    size_t frame = vs_format_bytes(config.format) * config.channels;
+    struct heard h = {0};
+    vs_stream *s = NULL;
+
+    config.on_event = on_event;
+    config.user = &h;
+    FUZZ_CHECK(vs_stream_create(&config, &s) == 0);
+    for (size_t at = 0; at < frames;) {
+        size_t n = VS__MIN(step, frames - at);
+        if (at < gap_at && at + n > gap_at)
+            n = gap_at - at;
+        FUZZ_CHECK(vs_stream_push(s, pcm + at * frame, n) == 0);
+        at += n;
+        if (at == gap_at)
+            FUZZ_CHECK(vs_stream_gap(s, 5000) == 0);
+    }
+    FUZZ_CHECK(vs_stream_finish(s) == 0);
+    vs_stream_destroy(s);
+    FUZZ_CHECK(h.ledger.residual == 0 && h.ledger.delivered == frames);
+    return h;
+}
+
+/* Any format, rate and channels, samples of any bits: nothing but numbers comes out, and how the
+   audio is cut changes nothing. */
+void fuzz_stream(struct fuzz *f)
+{
+    struct vs_stream_config c = {.size = sizeof(c), .probabilities = 1};
+
+    c.rate_hz = fuzz_range(f, 8000, 192000);
+    c.channels = fuzz_range(f, 1, 8);
+    c.format = (int)fuzz_range(f, 0, 3);
+    c.channel = fuzz_range(f, 0, c.channels);
+    c.audio = (int)fuzz_range(f, 0, 3);
+    c.enhance = fuzz_u8(f) % 2 ? VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL : 0;
+    c.vad = fuzz_u8(f) % 2 ? "energy" : "native";
+    c.env.cpu = f->cpu;
+    size_t step = 1 + fuzz_range(f, 0, 3000);
+    size_t frames = f->left / (vs_format_bytes(c.format) * c.channels);
+    size_t gap = fuzz_u8(f) % 2 && frames > 1 ? frames / 2 : SIZE_MAX;
+    uint32_t repeat = 1 + fuzz_u8(f) % 16;
+    frames = f->left / (vs_format_bytes(c.format) * c.channels);
+    size_t bytes = frames * vs_format_bytes(c.format) * c.channels;
+    uint8_t *pcm = malloc(bytes * repeat + 1);
+    for (uint32_t i = 0; i < repeat; i++)
+        memcpy(pcm + i * bytes, f->at, bytes);
+    vs_stream *s = NULL;
+    fuzz_memory(f);
+    if (vs_stream_create(&c, &s) == 0)
+        vs_stream_destroy(s);
+    fuzz_memory(NULL);
+    struct heard a = hear(&c, pcm, frames * repeat, gap, step),
+                 b = hear(&c, pcm, frames * repeat, gap, 1 << 20);
+    FUZZ_CHECK(a.sum == b.sum);
+    free(pcm);
+}
+
+static void check_step(const struct vs__segment_step *step, uint64_t hop, uint64_t *floor,
+                       bool *open)
+{
+    bool start = step->kind == VS__SEGMENT_START;
+
+    FUZZ_CHECK(*open != start);
+    *open = start;
+    FUZZ_CHECK(step->start_hop <= hop && step->segment > 0);
+    if (start)
+        FUZZ_CHECK(step->start_hop >= *floor);
+    else
+        FUZZ_CHECK(step->end_hop > step->start_hop && step->end_hop <= hop + 1);
+    if (!start) {
+        FUZZ_CHECK(step->probability >= 0 && step->probability <= 1);
+        *floor = step->end_hop;
+    }
+}
+
+/* Any rules and probabilities: segments in order and apart, and what it looks back at is bounded. */
+void fuzz_segmenter(struct fuzz *f)
+{
+    struct vs__segment_rules rules = {0};
+    struct vs__segmenter s;
+    struct vs__segment_step steps[2];
+    uint64_t hop = 0, floor = 0, needed = 0;
+    bool open = false;
+
+    rules.threshold = (float)fuzz_range(f, 1, 99) / 100;
+    rules.threshold_off = rules.threshold * (float)fuzz_range(f, 1, 100) / 100;
+    rules.onset = fuzz_range(f, 1, 50);
+    rules.min_speech = fuzz_range(f, 0, 100);
+    rules.hangover = fuzz_range(f, 1, 200);
+    rules.merge = fuzz_range(f, 0, 200);
+    rules.pre_roll = fuzz_range(f, 0, 100);
+    rules.pad = fuzz_range(f, 0, rules.hangover);
+    rules.max = fuzz_u8(f) % 2 ? fuzz_range(f, 100, 1000) : 0;
+    vs__segmenter_init(&s, &rules);
+    while (f->left) {
+        uint8_t b = fuzz_u8(f);
+        uint32_t run = 1 + fuzz_u8(f) % 64;
+        for (; run; run--, hop++) {
+            int n = vs__segmenter_push(&s, (float)b / 255, steps);
+            FUZZ_CHECK(n >= 0 && n <= 2);
+            for (int i = 0; i < n; i++)
+                check_step(&steps[i], hop, &floor, &open);
+            FUZZ_CHECK(vs__segmenter_needed(&s) >= needed);
+            needed = vs__segmenter_needed(&s);
+            FUZZ_CHECK(hop + 1 - VS__MIN(needed, hop + 1) <= vs__segment_lookback(&rules));
+        }
+        if (b == 77) { /* a long gap */
+            int n = vs__segmenter_flush(&s, steps);
+            for (int i = 0; i < n; i++)
+                check_step(&steps[i], hop, &floor, &open);
+            hop += 1 + fuzz_u8(f);
+            vs__segmenter_jump(&s, hop);
+            floor = hop;
+        }
+    }
+    int n = vs__segmenter_flush(&s, steps);
+    for (int i = 0; i < n; i++)
+        check_step(&steps[i], hop, &floor, &open);
+    FUZZ_CHECK(!open);
+}
+
+/* Operations in any order against a queue that is plainly right. */
+void fuzz_ring(struct fuzz *f)
+{
+    static uint8_t queue[1 << 16];
+    uint64_t head = 0, tail = 0;
+    struct vs__ring *r = NULL;
+
+    fuzz_memory(f);
+    int rc = vs__ring_create(4096, &r);
+    fuzz_memory(NULL);
+    if (rc < 0 && vs__ring_create(4096, &r) < 0)
+        return;
+    while (f->left) {
+        uint8_t what = fuzz_u8(f);
+        size_t want = fuzz_range(f, 0, 5000), n;
+        if (what % 2) {
+            uint8_t *to = vs__ring_write_begin(r, want, &n);
+            FUZZ_CHECK(n == VS__MIN(want, 4096 - (size_t)(head - tail)));
+            n = what & 2 ? n : n / 2;
+            for (size_t i = 0; i < n; i++, head++)
+                queue[head % sizeof(queue)] = to[i] = (uint8_t)(head * 31 + what);
+            vs__ring_write_commit(r, n);
+        } else {
+            const uint8_t *from = vs__ring_read_begin(r, want, &n);
+            FUZZ_CHECK(n == VS__MIN(want, (size_t)(head - tail)));
+            n = what & 2 ? n : n / 2;
+            for (size_t i = 0; i < n; i++, tail++)
+                FUZZ_CHECK(from[i] == queue[tail % sizeof(queue)]);
+            vs__ring_read_commit(r, n);
+        }
+        FUZZ_CHECK(vs__ring_fill(r) == head - tail);
+    }
+    vs__ring_destroy(r);
+}
+
+static size_t resample(const struct vs_resampler_config *config, const float *in, size_t frames,
+                       size_t step, float *out)
+{
+    vs_resampler *r = NULL;
+    size_t n = 0;
+
+    FUZZ_CHECK(vs_resampler_create(config, &r) == 0);
+    for (size_t at = 0; at < frames; at += step)
+        n += vs_resampler_process(r, in + at, VS__MIN(step, frames - at), out + n);
+    n += vs_resampler_flush(r, out + n);
+    vs_resampler_destroy(r);
+    return n;
+}
+
+/* Any two rates: the cut changes nothing, the length is right, plain C says what the kernels say. */
+void fuzz_resampler(struct fuzz *f)
+{
+    struct vs_resampler_config c = {.size = sizeof(c)};
+    float in[600];
+    size_t frames = 0;
+
+    c.in_hz = fuzz_range(f, 8000, 192000);
+    c.out_hz = fuzz_range(f, 8000, 192000);
+    c.cpu = f->cpu;
+    size_t step = 1 + fuzz_u8(f);
+    for (; frames < VS__COUNT(in) && f->left >= 2; frames++) {
+        uint32_t bits = (uint32_t)fuzz_u8(f) | (uint32_t)fuzz_u8(f) << 8;
+        in[frames] = (float)(int16_t)bits / 32768;
+    }
+    size_t most = frames * 24 + 40000;
+    float *a = malloc(most * sizeof(float)), *b = malloc(most * sizeof(float)),
+          *plain = malloc(most * sizeof(float));
+    size_t n = resample(&c, in, frames, step, a);
+    FUZZ_CHECK(n == resample(&c, in, frames, VS__COUNT(in), b));
+    FUZZ_CHECK(n == ((uint64_t)frames * c.out_hz + c.in_hz - 1) / c.in_hz);
+    FUZZ_CHECK(memcmp(a, b, n * sizeof(float)) == 0);
+    c.cpu = "c";
+    FUZZ_CHECK(n == resample(&c, in, frames, VS__COUNT(in), plain));
+    for (size_t i = 0; i < n; i++)
+        FUZZ_CHECK(fabsf(a[i] - plain[i]) <= 1e-5f);
+    free(a);
+    free(b);
+    free(plain);
+}
