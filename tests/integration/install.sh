@@ -51,9 +51,10 @@ modules_export_one()
     local module names
     for module in "$(dirname "$shared")"/voicestand/*.so; do
         names=$(nm -D --defined-only "$module" | awk '$2 ~ /[A-Z]/ {print $3}' | tr '\n' ' ')
-        # serve.so is the command's, not the library's
+        # some are the command's, not the library's
         case "${module##*/} $names" in
-        "serve.so voicestand_serve " | *".so vs_module_entry ") ;;
+        "serve.so voicestand_serve " | "bus.so voicestand_bus " | "x11.so voicestand_x11 ") ;;
+        *".so vs_module_entry ") ;;
         *) echo "${module##*/}: $names"; return 1 ;;
         esac
     done

@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-LEFT_OUT = re.compile(r"^(build[^/]*|\.git|\.cache|__pycache__|subprojects)$")
+LEFT_OUT = re.compile(r"^(build[^/]*|\.mesonpy[^/]*|\.git|\.cache|__pycache__|subprojects)$")
 
 
 class Skip(Exception):
