@@ -3,6 +3,8 @@
 """Dictation from outside: the service with a pipe as its microphone, the words that ask it, the journal.
 
 Usage: cli_dictate.py COMMAND SOURCE_FOLDER"""
+import importlib.machinery
+import importlib.util
 import signal
 import socket
 import stat
@@ -20,9 +22,10 @@ class Dictation:
     def __init__(self, folder, *arguments, engine='exec:cat >/dev/null; echo hello world', env=None):
         self.folder = folder
         self.env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_STATE_HOME=folder + '/state',
-                        XDG_CONFIG_HOME=folder + '/config', **(env or {}))
-        self.env.pop('DISPLAY', None)
-        self.env.pop('WAYLAND_DISPLAY', None)
+                        XDG_CONFIG_HOME=folder + '/config')
+        for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'SWAYSOCK'):
+            self.env.pop(name, None)
+        self.env.update(env or {})
         self.program = subprocess.Popen(
             [COMMAND, 'dictate', '--capture', 'pipe', '--raw', '--rate', str(RATE), *SPEECH, '--stt', engine,
              '--no-notify', *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -317,6 +320,106 @@ def the_bus_asks_too(folder):
         d.close()
         bus.terminate()
         bus.wait()
+
+
+def open_screen(widgets=1):
+    """A server of X with widgets of scripts/check-insertion."""
+    loader = importlib.machinery.SourceFileLoader(
+        'check_insertion', os.path.join(sys.argv[2], 'scripts', 'check-insertion'))
+    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(tool)
+    try:
+        session = tool.X(COMMAND)
+    except tool.Missing as why:
+        raise Skip(str(why))
+    try:
+        session.layout('us')
+        return session, [tool.Target(session, session.widget, 'widget%d' % n, '\n') for n in range(widgets)]
+    except tool.Missing as why:
+        session.close()
+        raise Skip(str(why))
+
+
+def typing(folder, session, *lines):
+    """A service that types on it; its engine says the lines, one an utterance."""
+    path = write_file(folder + '/lines', ''.join(line + '\n' for line in lines).encode())
+    return Dictation(folder, engine="exec:cat >/dev/null; head -n 1 '%s'; sed -i 1d '%s'" % (path, path),
+                     env={'DISPLAY': session.env['DISPLAY']})
+
+
+@case
+def text_is_typed_and_taken_back(folder):
+    session, (target,) = open_screen()
+    d = typing(folder, session, 'hello comma größe', 'and 日本 more', 'scratch that')
+    base = target.read().decode()
+
+    def wait_for(text):
+        wait_until(lambda: target.read().decode() == base + text, 20,
+                   '%r in %r: %s' % (text, target.read().decode(), d.events))
+    try:
+        d.dictate()
+        wait_for('hello, größe')
+        d.dictate()
+        wait_for('hello, größe and 日本 more')
+        d.dictate()
+        wait_for('hello, größe')
+        equal(json.loads(d.ask('undo'))['event'], 'undone')
+        wait_for('')
+        equal([e['way'] for e in d.told('inserted')], ['x11', 'x11'])
+    finally:
+        d.close()
+        session.close()
+
+
+@case
+def what_it_types_into_may_die(folder):
+    session, (target,) = open_screen()
+    d = typing(folder, session, 'one', 'two', 'three')
+    try:
+        d.dictate()
+        d.wait('text', 1)
+        target.program.kill()
+        target.program.wait()
+        d.dictate()
+        d.wait('text', 2)
+        session.server.kill()
+        session.server.wait()
+        d.dictate()
+        d.wait('kept')
+        equal([e['text'] for e in d.journal() if e['event'] == 'heard'], ['one', 'two', 'three'])
+        equal(d.ask('last').strip(), 'three')
+    finally:
+        d.close()
+        session.close()
+
+
+@case
+def another_window_gets_nothing(folder):
+    if not shutil.which('xdotool'):
+        raise Skip('xdotool is not installed')
+    session, targets = open_screen(2)
+    d = typing(folder, session, 'a secret', 'no secret')
+
+    def xdotool(*words):
+        return subprocess.run(['xdotool', *words], env=session.env, stdout=subprocess.PIPE, check=True,
+                              timeout=20).stdout.decode().split()
+    try:
+        first, second = xdotool('search', '--onlyvisible', '--class', 'Tk')[:2]
+        d.be_silent()
+        xdotool('windowfocus', first)
+        before = [t.read() for t in targets]
+        d.ask('start')
+        d.ask('status')  # is answered once the window was looked for
+        d.say()
+        xdotool('windowfocus', second)
+        d.ask('stop')
+        d.be_silent()
+        check('another window' in d.wait('kept')[0]['why'], d.events)
+        time.sleep(0.3)
+        equal([t.read() for t in targets], before)
+    finally:
+        d.close()
+        session.close()
 
 
 @case

@@ -255,6 +255,22 @@ static void silence_is_not_given_to_the_engine(void **state)
     assert_int_equal(s.ends, 0);
 }
 
+/* A first word that is not noticed as speech is given to the engine with what follows it. */
+static void a_quiet_word_after_the_press_is_kept(void **state)
+{
+    static const int words[][2] = {{390, 430}};
+    static struct script s;
+
+    (void)state;
+    begin_script(&s, words, 1);
+    run_until(&s, 320);
+    press(&s, TURN_HOLD);
+    run_until(&s, 440);
+    release(&s);
+    run_until(&s, 600);
+    assert_true(has(&s, 300, 430, 5));
+}
+
 /* A speaker who thinks for ten seconds: silence is left out, the words and what is around them are not. */
 static void a_long_pause_loses_no_word(void **state)
 {
@@ -506,6 +522,7 @@ int main(void)
         cmocka_unit_test(talk_before_the_press_is_left_out),
         cmocka_unit_test(the_pre_roll_is_bounded),
         cmocka_unit_test(silence_is_not_given_to_the_engine),
+        cmocka_unit_test(a_quiet_word_after_the_press_is_kept),
         cmocka_unit_test(a_long_pause_loses_no_word),
         cmocka_unit_test(the_grace_is_bounded),
         cmocka_unit_test(a_repeating_key_releases_nothing),

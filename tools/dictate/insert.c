@@ -151,7 +151,12 @@ static int copy(const char *text, struct insert_done *ret)
     int status = 0;
 
     for (int i = 0; i < 2; i++) {
-        int each = run_with(is_wayland() ? wayland[i] : x11[i], text, 0);
+        struct run_job job = {.arguments = is_wayland() ? wayland[i] : x11[i],
+                              .input = text,
+                              .input_bytes = strlen(text),
+                              .silent = true,
+                              .timeout_ms = TYPE_MS};
+        int each = run_program(&job);
         if (each < 0 && i == 0) /* not all compositors have a primary selection */
             status = each;
     }
@@ -286,6 +291,13 @@ void insert_target(const struct insert_ask *ask, char *ret, size_t bytes)
     }
 }
 
+static int say_moved(struct insert_done *ret, bool copied)
+{
+    snprintf(ret->why, sizeof(ret->why), "another window has the focus now%s",
+             copied ? "; the text is on the clipboard" : "");
+    return -EXDEV;
+}
+
 static bool is_elsewhere(const struct insert_ask *ask, struct insert_done *ret)
 {
     char now[64];
@@ -295,7 +307,7 @@ static bool is_elsewhere(const struct insert_ask *ask, struct insert_done *ret)
     insert_target(ask, now, sizeof(now));
     if (now[0] == '\0' || strcmp(now, ask->target) == 0)
         return false;
-    snprintf(ret->why, sizeof(ret->why), "another window has the focus now");
+    (void)say_moved(ret, false);
     return true;
 }
 
@@ -357,15 +369,18 @@ int insert_text(const struct insert_ask *ask, const char *text, struct insert_do
         ways += length + (ways[length] == ',');
         if (way == WAY_COUNT || (!asked && !fits(way)) || (moved && way != WAY_CLIPBOARD))
             continue;
-        if (try_way(ask, way, text, ret) == 0)
-            return moved ? -EXDEV : 0;
+        int status = try_way(ask, way, text, ret);
+        if (moved)
+            return say_moved(ret, status == 0);
+        if (status == 0)
+            return 0;
         if (ret->typed > 0)
             return -EIO; /* another way would type it twice */
     }
     if (ret->why[0] == '\0')
         snprintf(ret->why, sizeof(ret->why),
                  "neither WAYLAND_DISPLAY nor DISPLAY is set: there is no desktop to type into");
-    return moved ? -EXDEV : -ENODEV;
+    return moved ? say_moved(ret, false) : -ENODEV;
 }
 
 static int erase_wtype(size_t count, struct insert_done *ret)

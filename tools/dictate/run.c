@@ -76,6 +76,8 @@ static int add_streams(posix_spawn_file_actions_t *files, const struct run_job *
         error = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
     else if (error == 0)
         error = posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    if (error == 0 && job->silent)
+        error = posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     return error;
 }
 

@@ -13,7 +13,8 @@ struct run_job {
     char *output; /* of its standard output; NULL = it goes nowhere */
     size_t output_room;
     size_t *ret_output_bytes; /* set where `output` is */
-    int timeout_ms;           /* then it is killed, with what it started */
+    bool silent;    /* its standard error goes nowhere: it stays and would keep ours open */
+    int timeout_ms; /* then it is killed, with what it started */
 };
 
 /** Run it to its end. What it leaves running in the background on purpose goes on, and is not waited

@@ -122,7 +122,8 @@ static void hear(struct turn *t, uint64_t hop)
 {
     if (!t->spoken) {
         t->spoken = true;
-        t->sent = max_of(t->begin, less(hop, t->rules.lead));
+        /* who holds a key means what he says, also a word so quiet that it was not noticed */
+        t->sent = max_of(t->begin, less(hop, t->mode == TURN_HOLD ? REJOIN : t->rules.lead));
     } else if (t->last_speech + t->rules.tail < hop) {
         t->sent = max_of(t->sent, less(hop, REJOIN));
     }
