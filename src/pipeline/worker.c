@@ -302,7 +302,9 @@ static bool gather(struct vs__live *live)
     if (!live->p->format.live)
         return true;
     uint32_t least = atomic_load_explicit(&live->save_frames, memory_order_relaxed);
-    uint32_t want = VS__MAX(vs__chain_wants(live->p->chain), least);
+    /* Half of the ring is always enough: what is gathered must fit, and more come meanwhile. */
+    uint32_t most = (uint32_t)(edge->data->bytes / edge->frame_bytes / 2);
+    uint32_t want = VS__MIN(VS__MAX(vs__chain_wants(live->p->chain), least), most);
     (void)atomic_exchange_explicit(&edge->gather_frames, want, memory_order_acq_rel);
     return vs__ring_fill(edge->records) == 0 ||
            vs__ring_fill(edge->data) < (size_t)want * edge->frame_bytes;

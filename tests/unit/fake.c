@@ -63,6 +63,10 @@ static int64_t next_step(struct fake_source *s, float *pcm, size_t room,
     size_t n = VS__MIN((size_t)(step->frames - s->done), room);
     if (step->status)
         return step->status;
+    if (fake_script.step_us) {
+        struct timespec t = {0, (long)fake_script.step_us * 1000};
+        nanosleep(&t, NULL);
+    }
     if (s->done == 0)
         s->position += step->skip;
     s->done += (uint32_t)n;

@@ -25,6 +25,7 @@ struct fake_script {
     uint32_t rate_hz;
     int live;
     uint32_t start_ms; /**< that start() takes after its thread runs */
+    uint32_t step_us;  /**< that each step takes to come */
 };
 extern struct fake_script fake_script;
 extern int fake_stopped_early;                /**< stop() calls that came before start() was back */

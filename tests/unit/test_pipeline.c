@@ -42,7 +42,7 @@ static struct vs_pipeline_config config_for(struct record *r, const struct vs_ca
 static void set_script(const struct fake_step *steps, size_t count, uint32_t repeat,
                        uint32_t rate_hz, int live)
 {
-    fake_script = (struct fake_script){steps, count, repeat, rate_hz, live, 0};
+    fake_script = (struct fake_script){steps, count, repeat, rate_hz, live, 0, 0};
     fake_vad_fail_after = fake_vad_delay_us = 0;
     fake_stt_block = 0;
 }
@@ -504,6 +504,26 @@ static void a_source_that_starts_slowly_is_stopped_after_that(void **state)
     free(r);
 }
 
+/* Saving power gathers more than a short ring holds: the worker has to be woken before that. */
+static void a_short_ring_is_emptied_while_power_is_saved(void **state)
+{
+    static const struct vs_capture_ops *const sources[] = {&fake_pull, &fake_push};
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct record *r = new_record();
+        set_script(even, 1, 50, 192000, 1);
+        fake_script.step_us = 2500;
+        struct vs_pipeline_config config = config_for(r, sources[k]);
+        config.ring_ms = 20;
+        config.save_power = 1;
+        assert_int_equal(run_threads(&config, NULL), 0);
+        assert_balanced(r);
+        assert_int_equal(r->ledger.delivered, 50 * 480);
+        free(r);
+    }
+}
+
 /* Cut at a random instant: what was captured is delivered or counted. */
 static void an_abort_at_any_time_keeps_the_account(void **state)
 {
@@ -761,6 +781,7 @@ int main(void)
         cmocka_unit_test(a_device_is_closed_when_memory_is_short),
         cmocka_unit_test(a_run_without_memory_can_be_tried_again),
         cmocka_unit_test(a_source_that_starts_slowly_is_stopped_after_that),
+        cmocka_unit_test(a_short_ring_is_emptied_while_power_is_saved),
         cmocka_unit_test(an_abort_at_any_time_keeps_the_account),
         cmocka_unit_test(an_inline_run_can_be_aborted_by_an_event),
         cmocka_unit_test(a_slow_user_loses_lesser_events_first),
