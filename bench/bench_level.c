@@ -87,11 +87,13 @@ static void run_both(const float *in, float *out, size_t frames)
     run_stream(in, out, frames, VS_ENHANCE_LEVEL | VS_ENHANCE_DENOISE);
 }
 
+#if defined(BENCH_SPEEXDSP) || defined(BENCH_WEBRTC)
 static void to_s16(int16_t *to, const float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         to[i] = (int16_t)lrintf(fminf(fmaxf(from[i] * 32768, -32768), 32767));
 }
+#endif
 
 #ifdef BENCH_SPEEXDSP
 static void run_speex(const float *in, float *out, size_t frames)
