@@ -183,5 +183,25 @@ def enhancing_moves_no_segment(folder):
               folder + '/a', path).out, plain)
 
 
+@case
+def engines_hear_raw_audio_unless_asked(folder):
+    path = write_file(folder + '/in.wav', wav_bytes(tone(2, hz=300, level=1000) + noise(1)))
+    heard = {}
+    for name, options in {'plain': [], 'enhanced': ['--enhance'],
+                          'asked': ['--enhance', '--stt-audio', 'enhanced']}.items():
+        out = run('transcribe', '-q', '-f', 'jsonl', '--vad', 'energy', '--stt', 'exec:cksum', *options,
+                  '--audio', 'wav', '--audio-dir', folder + '/' + name, path).out
+        heard[name] = [e['text'] for e in events(out) if e['event'] == 'text']
+    check(heard['plain'], heard)
+    equal(heard['enhanced'], heard['plain'])
+    check(heard['asked'] != heard['plain'], heard)
+    for name, same in (('plain', 'enhanced'), ('enhanced', 'asked')):
+        files = [sorted(os.listdir(folder + '/' + n)) for n in (name, same)]
+        equal(files[0], files[1])
+        data = [read_bytes(folder + '/%s/%s' % (n, files[0][0])) for n in (name, same)]
+        equal(data[0] == data[1], name == 'enhanced', 'what --audio wrote')
+    one_line(run('transcribe', '--stt-audio', 'enhanced', path, check_status=2), '--enhance')
+
+
 if __name__ == '__main__':
     main()

@@ -78,6 +78,7 @@ def what_fails_is_named(folder):
             ((folder + '/absent',), 3, 'absent'),
             ((path + '/bad.txt',), 3, 'not a folder'),
             (('--whole', '--enhance', path), 2, '--whole'),
+            (('--enhance', path), 2, '--stt-audio enhanced'),
             (('-f', 'srt', path), 2, 'jsonl'),
             ((folder,), 0, '')):
         p = run('eval', '-q', '--stt', SAYS, *arguments, check_status=None)

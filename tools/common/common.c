@@ -251,7 +251,7 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
         .ring_ms = s->ring_ms,
         .high_pass_hz = s->high_pass_hz,
         .enhance = s->enhance ? VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL : 0,
-        .enhance_text = s->enhance,
+        .enhance_text = s->stt_audio,
         .segment = fill_rules(s),
     };
     sentences_env(words, s, &ret->env);
@@ -365,6 +365,8 @@ int config_check(const struct settings *s)
     if (s->raw && s->rate_hz == 0)
         return say_usage("--raw: needs --rate, as in --raw --rate 16000 --channels 1 "
                          "--sample-format s16");
+    if (s->stt_audio && !s->enhance)
+        return say_usage("--stt-audio enhanced: needs --enhance, which makes that audio");
     if (s->threshold > 0 && s->threshold_off > s->threshold)
         return say_usage("--threshold-off: %g is above --threshold %g; give a smaller one",
                          (double)s->threshold_off, (double)s->threshold);

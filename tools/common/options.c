@@ -32,6 +32,7 @@ static const char *const made_names[] = {"f32", "s16", "s24", NULL};
 static const char *const format_names[] = {"text", "jsonl", "rttm", "audacity", "textgrid",
                                            "srt",  "vtt",   "csv",  NULL};
 static const char *const number_names[] = {"words", "written", NULL};
+static const char *const heard_names[] = {"raw", "enhanced", NULL};
 static const char *const audio_names[] = {"wav", "flac", NULL};
 static const char *const capture_names[] = {
     "auto", "pipewire", "alsa", "file:", "pipe", "null:", NULL};
@@ -121,7 +122,10 @@ static const struct option made[] = {
     {0}};
 
 static const struct option enhancement[] = {
-    FLAG(0, "enhance", enhance, "lower noise and level speech in --audio and for --stt"), {0}};
+    FLAG(0, "enhance", enhance, "lower noise and level speech in --audio"),
+    CHOICE(0, "stt-audio", "WHICH", stt_audio, heard_names,
+           "what the text engine hears: raw, or enhanced, with --enhance [raw]"),
+    {0}};
 
 static const struct option text[] = {
     TEXT(0, "stt", "NAME[:ARG]", stt,

@@ -22,6 +22,7 @@ struct settings {
     const char *report;
     /* text */
     const char *stt;
+    int stt_audio; /* 0 raw, 1 enhanced */
     /* standard input and devices */
     int raw;
     uint32_t rate_hz, channels;

@@ -326,7 +326,9 @@ static int prepare_mic(struct session *s)
         config.channels = settings->channels;
     }
     config.stt = NULL;
-    config.audio = VS_AUDIO_ALL;
+    config.audio = VS_AUDIO_ALL; /* which is what the engine will hear */
+    config.enhance = config.enhance_text ? config.enhance : 0;
+    config.enhance_text = 0;
     config.probabilities = 1;
     config.placement = settings->placement;
     config.save_power = -1; /* it would gather 40 ms of audio where a key waits for it */

@@ -442,6 +442,8 @@ int run_eval(const struct settings *s, int count, char **arguments)
         return say_usage("--format: eval knows text and jsonl");
     if (own.whole && (own.vad != NULL || own.preset >= 0 || own.enhance))
         return say_usage("--whole: is the engine alone; leave out --vad, --preset and --enhance");
+    if (own.enhance && !own.stt_audio)
+        return say_usage("--enhance: the engine hears raw audio; add --stt-audio enhanced");
     int status = config_check(&own);
     if (status == 0)
         status = find_all(&own, count, arguments);
