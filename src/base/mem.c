@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory, with a hook that lets tests see every failure path. */
+/* Memory, with a hook that lets tests see every failure path. Any of it may hold someone's voice or
+   words, so all of it is wiped when it is freed, and whole pages are kept out of core dumps. */
 #include "base/base.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE_BYTES ((size_t)1 << 21) /* a huge page of x86-64, and of arm64 with pages of 4 KiB */
 
@@ -27,25 +30,40 @@ void vs__alloc_fail_after(uint32_t n)
     atomic_store_explicit(&fail_after, n, memory_order_relaxed);
 }
 
+static size_t page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 void *vs__alloc(size_t bytes)
 {
-    if (must_fail() || bytes > PTRDIFF_MAX - 64)
+    if (must_fail() || bytes > PTRDIFF_MAX - HUGE_BYTES)
         return NULL;
-    size_t whole = bytes ? (bytes + 63) / 64 * 64 : 64;
+    size_t page = page_bytes(), step = bytes >= page ? page : 64;
+    size_t whole = bytes ? (bytes + step - 1) / step * step : step;
     size_t huge = whole / HUGE_BYTES * HUGE_BYTES;
     void *memory = NULL;
-    if (posix_memalign(&memory, huge ? HUGE_BYTES : 64, whole) != 0)
+    if (posix_memalign(&memory, huge ? HUGE_BYTES : step, whole) != 0)
         return NULL;
     /* What fills huge pages gets them where the system gives them on request: fewer misses of the
        translation buffer. */
     if (huge)
         (void)madvise(memory, huge, MADV_HUGEPAGE);
+    if (step == page)
+        (void)madvise(memory, whole, MADV_DONTDUMP);
     memset(memory, 0, whole);
     return memory;
 }
 
 void vs__free(void *memory)
 {
+    if (!memory)
+        return;
+    size_t page = page_bytes(), bytes = malloc_usable_size(memory);
+    explicit_bzero(memory, bytes);
+    if ((uintptr_t)memory % page == 0 && bytes >= page)
+        (void)madvise(memory, bytes / page * page,
+                      MADV_DODUMP); /* whoever gets it next may want it */
     free(memory);
 }
 

@@ -2,20 +2,29 @@
 #include "dictate/recent.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+/* Pages of its own, so that they can be kept out of core dumps. */
 int recent_init(struct recent *r, size_t frames)
 {
-    *r = (struct recent){.pcm = calloc(frames, sizeof(float)), .size = frames};
-    return r->pcm != NULL ? 0 : -ENOMEM;
+    void *pcm = mmap(NULL, frames * sizeof(float), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    *r = (struct recent){.size = frames};
+    if (pcm == MAP_FAILED)
+        return -ENOMEM;
+    (void)madvise(pcm, frames * sizeof(float), MADV_DONTDUMP);
+    r->pcm = pcm;
+    return 0;
 }
 
 void recent_fini(struct recent *r)
 {
-    if (r->pcm != NULL)
-        recent_wipe(r);
-    free(r->pcm);
+    if (r->pcm == NULL)
+        return;
+    recent_wipe(r);
+    munmap(r->pcm, r->size * sizeof(float));
     r->pcm = NULL;
 }
 
