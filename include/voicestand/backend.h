@@ -25,6 +25,8 @@ struct vs_capture_params {
     int format;          /**< raw pipes */
     int raw;             /**< nonzero: headerless PCM */
     uint32_t latency_ms; /**< period asked of a device */
+    double start_s;      /**< files: skip so much; 0 or more. Positions count from there */
+    double length_s;     /**< files: end after so much; 0 = at the end of the file */
 };
 
 /** What was opened. Set by open(). */

@@ -75,12 +75,15 @@ struct vs_pipeline_config {
                               throttles, negative = never, positive = always. Saving moves the
                               threads to efficient cores and wakes the worker for 40 ms at a time;
                               a STATE event says when it begins and ends */
+    double start_s;        /**< "file:": where to begin, in seconds, rounded to a frame [0] */
+    double length_s; /**< "file:": how much to hear, less where the file ends before [0 = to its
+                              end]. Positions of events count from `start_s` */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever
     need. Blocks while they open. On success `*ret` belongs to the caller, on failure it is
     untouched. The log gets one sentence that names the thing.
-    @return 0; -EINVAL bad configuration or unknown backend; -ENOENT no such file or model; -ENODEV
+    @return 0; -EINVAL bad configuration, unknown backend, or a start behind the end of a file; -ENOENT no such file or model; -ENODEV
     no such device; -EACCES no permission; -EBADMSG not audio, or damaged; -ENOTSUP backend or
     format not available; -ENOMEM; or what the backend reports. */
 VS_API VS_NODISCARD int vs_pipeline_create(const struct vs_pipeline_config *config,

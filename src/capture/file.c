@@ -29,6 +29,8 @@ struct file_source {
     int format;
     uint64_t position;
     uint64_t total; /* frames that the header promises, 0 = it does not say */
+    uint64_t first; /* of the file, where position 0 is */
+    uint64_t limit; /* frames to be read at most, 0 = all */
     bool is_cut;    /* the header of a WAV file promises more bytes than there are */
     bool ended;
     atomic_bool cancelled; /* relaxed: carries no data */
@@ -172,6 +174,47 @@ static int open_sound(struct file_source *s, int fd, SF_INFO *info)
     return status;
 }
 
+/* Formats that cannot seek are read up to there. @return frames that were skipped. */
+static uint64_t skip(struct file_source *s, const SF_INFO *info, uint64_t frames)
+{
+    short part[4096];
+    sf_count_t most = (sf_count_t)(VS__COUNT(part) / (size_t)info->channels), got = 1;
+    uint64_t done = 0;
+    if (info->seekable) {
+        sf_count_t at = sf_seek(s->file, (sf_count_t)VS__MIN(frames, s->total), SEEK_SET);
+        return at > 0 ? (uint64_t)at : 0;
+    }
+    while (done < frames && got > 0) {
+        got = sf_readf_short(s->file, part, VS__MIN(most, (sf_count_t)(frames - done)));
+        done += (uint64_t)VS__MAX(got, 0);
+    }
+    return done;
+}
+
+/* Where the part that was asked for begins and ends. */
+static int choose_part(struct file_source *s, const struct vs_capture_params *params,
+                       const SF_INFO *info)
+{
+    double rate_hz = info->samplerate, most = 9e15 / rate_hz;
+    if (!(params->start_s >= 0 && params->start_s <= most && params->length_s >= 0 &&
+          params->length_s <= most))
+        return refuse(s, -EINVAL, "a part of it begins at 0 s or later and is not endless");
+    s->first = (uint64_t)llround(params->start_s * rate_hz);
+    if (params->length_s > 0)
+        s->limit = (uint64_t)VS__MAX(llround(params->length_s * rate_hz), 1);
+    if (s->first > 0 && (skip(s, info, s->first) < s->first || s->first == s->total)) {
+        vs__log(&s->env->log, VS_LOG_ERROR, "capture",
+                "%s: it ends before %.3f s, where the part that was asked for begins", s->path,
+                params->start_s);
+        return -EINVAL;
+    }
+    if (s->total > 0)
+        s->total -= s->first;
+    if (s->limit > 0 && s->total > 0)
+        s->total = VS__MIN(s->total, s->limit);
+    return 0;
+}
+
 static int open_file(void *state, const struct vs_capture_params *params,
                      struct vs_capture_format *ret)
 {
@@ -210,6 +253,9 @@ static int open_file(void *state, const struct vs_capture_params *params,
         return status;
     if (info.frames > 0 && info.frames < SF_COUNT_MAX)
         s->total = (uint64_t)info.frames;
+    status = choose_part(s, params, &info);
+    if (status < 0)
+        return status;
     ret->rate_hz = (uint32_t)info.samplerate;
     ret->channels = (uint32_t)info.channels;
     ret->format = s->format;
@@ -227,13 +273,13 @@ static int64_t end_file(struct file_source *s)
     if (sf_error(s->file) != SF_ERR_NO_ERROR) {
         vs__log(&s->env->log, VS_LOG_ERROR, "capture",
                 "%s: it is damaged after frame %" PRIu64 ": %s; what came before was used", s->path,
-                s->position, sf_strerror(s->file));
+                s->first + s->position, sf_strerror(s->file));
         return -EBADMSG;
     }
     if (s->is_cut || s->position < s->total) {
         vs__log(&s->env->log, VS_LOG_ERROR, "capture",
                 "%s: it is cut off after frame %" PRIu64 "; what came before was used", s->path,
-                s->position);
+                s->first + s->position);
         return -EBADMSG;
     }
     return 0;
@@ -248,6 +294,12 @@ static int64_t read_file(void *state, void *pcm, size_t frames, struct vs_captur
     if (s->ended)
         return 0;
     frames = VS__MIN(frames, (size_t)1 << 24);
+    if (s->limit > 0 && s->limit - s->position < frames)
+        frames = (size_t)(s->limit - s->position);
+    if (frames == 0) {
+        s->ended = true;
+        return 0;
+    }
     if (s->format == VS_FORMAT_S16)
         got = sf_readf_short(s->file, pcm, (sf_count_t)frames);
     else if (s->format == VS_FORMAT_S32)

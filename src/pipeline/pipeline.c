@@ -32,7 +32,9 @@ static int open_source(struct vs_pipeline *p, const char *name, const struct vs_
                                        .channels = config->channels,
                                        .format = config->format,
                                        .raw = config->raw,
-                                       .latency_ms = config->latency_ms};
+                                       .latency_ms = config->latency_ms,
+                                       .start_s = config->start_s,
+                                       .length_s = config->length_s};
     rc = source->open(p->capture.state, &params, &format);
     if (rc == 0 && (format.rate_hz < 8000 || format.rate_hz > 192000 || format.channels < 1 ||
                     format.channels > 32 || !vs_format_bytes(format.format))) {
@@ -190,6 +192,12 @@ static int open_parts(struct vs_pipeline *p, const struct vs_pipeline_config *gi
 {
     const char *source = given->capture ? given->capture : "auto";
 
+    if ((given->start_s != 0 || given->length_s != 0) && !given->capture_ops &&
+        strncmp(source, "file:", 5) != 0) {
+        vs__log(&p->env.log, VS_LOG_ERROR, "capture",
+                "%s: only of a file can a part be heard; leave out start_s and length_s", source);
+        return -EINVAL;
+    }
     int rc = vs__vad_open(&p->vad, given->vad, given->vad_ops, &p->env, &p->vad_shape);
     if (rc < 0)
         return rc;

@@ -728,6 +728,8 @@ static void bad_configs_are_refused(void **state)
     assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
     bad = good, bad.high_pass_hz = 5000;
     assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
+    bad = good, bad.capture_ops = NULL, bad.capture = "null:1", bad.length_s = 1;
+    assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
     bad = good, bad.stt = "nonsense";
     assert_int_equal(vs_pipeline_create(&bad, &p), -EINVAL);
     set_script(even, 1, 10, 4000, 0);
