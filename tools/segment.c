@@ -33,13 +33,33 @@ static int say_folder(const char *option, const char *path, int status)
     return EXIT_STATUS_OUTPUT;
 }
 
-/* Output must not destroy an input. */
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
+/* Outputs that are there already: they must not be inputs too, which they would destroy. */
+struct outputs {
+    struct stat about[3];
+    size_t count;
+};
 
-    return a != NULL && stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) &&
-           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+static void outputs_init(struct outputs *o, const struct settings *s)
+{
+    const char *names[] = {s->output, s->trace, s->plot};
+
+    o->count = 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i] != NULL && stat(names[i], &o->about[o->count]) == 0 &&
+            S_ISREG(o->about[o->count].st_mode))
+            o->count++;
+}
+
+static bool is_output(const struct outputs *o, const char *input)
+{
+    struct stat about;
+
+    if (o->count == 0 || stat(input, &about) < 0)
+        return false;
+    for (size_t i = 0; i < o->count; i++)
+        if (o->about[i].st_dev == about.st_dev && o->about[i].st_ino == about.st_ino)
+            return true;
+    return false;
 }
 
 static int compare_stems(const void *a, const void *b)
@@ -71,8 +91,10 @@ static int check_stems(const struct job *jobs, size_t count)
 
 static int check_usage(const struct settings *s, int format, const struct job *jobs, size_t count)
 {
+    struct outputs outputs;
     size_t pipes = 0;
 
+    outputs_init(&outputs, s);
     if (s->output != NULL && s->output_dir != NULL)
         return say_usage("--output: cannot stand with --output-dir; leave out one");
     if (s->resume && s->trace != NULL)
@@ -88,10 +110,12 @@ static int check_usage(const struct settings *s, int format, const struct job *j
     if (count > 1 && s->output_dir == NULL && !vs_output_format_is_shared(format))
         return say_usage("--format %s: holds one input only; use --output-dir",
                          vs_output_format_name(format));
+    if (s->manifest != NULL && is_output(&outputs, s->manifest))
+        return say_usage("%s: is the manifest and would be overwritten; choose another output",
+                         s->manifest);
     for (size_t i = 0; i < count; i++) {
         pipes += strcmp(jobs[i].name, "-") == 0;
-        if (is_same_file(s->output, jobs[i].name) || is_same_file(s->trace, jobs[i].name) ||
-            is_same_file(s->plot, jobs[i].name))
+        if (is_output(&outputs, jobs[i].name))
             return say_usage("%s: is an input and would be overwritten; choose another output",
                              jobs[i].name);
     }
@@ -198,36 +222,49 @@ static int run_batch(const struct settings *s, struct batch_config *c)
     return status;
 }
 
-static int run_files(struct settings *s, int count, char **arguments)
+/* The progress line goes by the length of the files. */
+static void weigh(struct inputs *inputs)
 {
-    struct batch_config c = {.settings = s, .count = (size_t)count};
+    for (size_t i = 0; i < inputs->count; i++) {
+        struct stat about;
+
+        if (stat(inputs->jobs[i].name, &about) == 0)
+            inputs->jobs[i].weight = (double)about.st_size + 1;
+    }
+}
+
+static int run_inputs(const struct settings *s, struct inputs *inputs)
+{
+    struct batch_config c = {.settings = s, .jobs = inputs->jobs, .count = inputs->count};
     int status;
 
-    signals_block();
-    status = config_check(s);
-    if (status != 0)
-        return status;
-    if (s->audio_dir == NULL)
-        s->audio_dir = ".";
+    if (!s->quiet && isatty(STDERR_FILENO))
+        weigh(inputs);
+    if (!s->quiet && s->shard != NULL)
+        say("shard %s: %zu of %zu files", s->shard, inputs->count, inputs->all);
     c.format = s->format;
     if (c.format < 0)
         c.format = s->output == NULL && s->output_dir == NULL && isatty(STDOUT_FILENO)
                        ? VS_OUTPUT_TEXT
                        : VS_OUTPUT_JSONL;
-    c.jobs = calloc(c.count, sizeof(*c.jobs));
-    if (c.jobs == NULL)
-        return EXIT_STATUS_INTERNAL;
-    for (size_t i = 0; i < c.count; i++) {
-        struct stat about;
-
-        c.jobs[i].name = arguments[i];
-        name_stem(arguments[i], c.jobs[i].stem, sizeof(c.jobs[i].stem));
-        c.jobs[i].weight = stat(arguments[i], &about) == 0 ? (double)about.st_size + 1 : 1;
-    }
     status = check_usage(s, c.format, c.jobs, c.count);
+    return status == 0 ? run_batch(s, &c) : status;
+}
+
+static int run_files(struct settings *s, int count, char **arguments)
+{
+    struct inputs inputs = {0};
+    int status;
+
+    signals_block();
+    status = config_check(s);
+    if (s->audio_dir == NULL)
+        s->audio_dir = ".";
     if (status == 0)
-        status = run_batch(s, &c);
-    free(c.jobs);
+        status = inputs_find(s, count, arguments, &inputs);
+    if (status == 0)
+        status = run_inputs(s, &inputs);
+    inputs_fini(&inputs);
     return status;
 }
 

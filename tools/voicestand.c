@@ -58,14 +58,14 @@ const struct command commands[] = {
      "Lines, one a second.",
      groups_monitor, run_monitor, VALUE_ANY, 0, 0},
     {"segment", "FILE...", "find the speech in audio files",
-     "Writes the speech segments of each FILE; - is standard input, WAV or --raw. Files are done "
-     "several at once and written in the order given. Files that cannot be read are named in one "
-     "line each and the others are done.",
-     groups_segment, run_segment, VALUE_FILE, 1, -1},
+     "Writes the speech segments of each FILE; - is standard input, WAV or --raw; of a folder, all "
+     "audio files in it and below. Files are done several at once and written in the order given. "
+     "Files that cannot be read are named in one line each and the others are done.",
+     groups_segment, run_segment, VALUE_FILE, 0, -1},
     {"transcribe", "FILE...", "turn the speech in audio files into text",
      "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
      "speech is given to the engine.",
-     groups_segment, run_transcribe, VALUE_FILE, 1, -1},
+     groups_segment, run_transcribe, VALUE_FILE, 0, -1},
     {"enhance", "IN OUT", "lower the noise of a recording and level its speech",
      "Runs IN (a file, or - for standard input) through the signal path and writes OUT (.wav, .flac, "
      "or - for standard output) while it reads: high-passed, noise lowered, speech brought to "

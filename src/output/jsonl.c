@@ -162,7 +162,14 @@ static int put_event(struct vs_output *o, const struct vs_output_source *source,
     if (source->file) {
         put_string(f, "file", source->file);
     }
+    if (source->id) {
+        put_string(f, "id", source->id);
+    }
     put_own(f, e, source->rate_hz);
+    if (source->input &&
+        (e->type == VS_EVENT_SEGMENT || e->type == VS_EVENT_ERROR || e->type == VS_EVENT_LEDGER)) {
+        fprintf(f, ",\"input\":%s", source->input);
+    }
     if (o->config.live) {
         put_count(f, "sequence", e->sequence);
         put_signed(f, "mono_ns", e->mono_ns);

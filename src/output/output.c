@@ -151,9 +151,9 @@ static int64_t read_clock(clockid_t clock)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-int vs_output_error(vs_output *o, const char *file, int error, const char *sentence)
+int vs_output_error(vs_output *o, const struct vs_output_source *source, int error,
+                    const char *sentence)
 {
-    struct vs_output_source source = {.file = file};
     struct vs_event event = {.size = sizeof(event),
                              .type = VS_EVENT_ERROR,
                              .mono_ns = read_clock(CLOCK_MONOTONIC),
@@ -165,7 +165,7 @@ int vs_output_error(vs_output *o, const char *file, int error, const char *sente
         return o->status;
     }
     errno = 0;
-    o->format->event(o, &source, &event);
+    o->format->event(o, source, &event);
     return check_stream(o);
 }
 

@@ -41,6 +41,9 @@ struct vs_output_source {
     const char *file;      /**< its name; NULL = live, without one */
     uint32_t rate_hz;      /**< of the source, for exact times */
     uint64_t total_frames; /**< length where known (0 = unknown): a TextGrid's end */
+    const char *id;        /**< what JSON Lines call it beside its name, or NULL */
+    const char *input;     /**< an object of JSON, without line ends, that JSON Lines carry through
+                                with each segment, error and ledger; or NULL */
 };
 
 struct vs_output_config {
@@ -69,7 +72,8 @@ int vs_output_event(vs_output *o, const struct vs_output_source *source,
 
 /** Write one line that is no event, e.g. of a file that could not be opened: an ERROR object in
     JSON Lines, nothing in other formats. */
-int vs_output_error(vs_output *o, const char *file, int status, const char *sentence);
+int vs_output_error(vs_output *o, const struct vs_output_source *source, int status,
+                    const char *sentence);
 
 /** Complete, flush, free. NULL is fine.
     @return 0, or the first error: what was written is not complete. */

@@ -292,6 +292,8 @@ static void test_schema(void **state)
             .format = VS_OUTPUT_JSONL, .stream = f, .live = live, .probabilities = 1};
         struct vs_output_source source = SOURCE;
         source.file = live ? NULL : "bad \xff name";
+        source.id = live ? NULL : "talk 1";
+        source.input = live ? NULL : "{\"path\": \"talk.wav\", \"more\": [1, null]}";
         assert_int_equal(write_run(&config, &source), 0);
         fclose(f);
         for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {

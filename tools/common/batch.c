@@ -40,6 +40,8 @@ static struct batch {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t next; /* job to be taken next */
+    size_t ended;
+    double weight, ended_weight; /* of all jobs, and of those that have been through */
     unsigned running, slot_count;
     struct slot *slots;
     struct totals totals;
@@ -62,6 +64,8 @@ struct run {
     char detector[96];     /* for the picture */
     char path[PATH_BYTES]; /* final name in the output folder */
     bool lacks_text;       /* the engine failed on a segment */
+    struct vs_event last;  /* the account of the run, with `ledger`; size 0 = there is none */
+    struct vs_ledger ledger;
 };
 
 static bool is_over(void)
@@ -130,20 +134,11 @@ static const char *output_name(const struct run *r)
     return batch.config->output != NULL ? batch.config->output_name : r->path;
 }
 
-static void on_event(void *user, const struct vs_event *event)
+/* One event into the output, and what is made beside it. */
+static void write_event(struct run *r, const struct vs_event *event)
 {
-    struct run *r = user;
-    int status;
+    int status = vs_output_event(r->output, &r->source, event);
 
-    if (atomic_load(&batch.output_status) != 0)
-        return;
-    if (event->type != VS_EVENT_LEDGER && event->end_frame > 0)
-        atomic_store(&r->slot->position, event->end_frame);
-    /* Tells a later --resume, and the reader, that this account is not of the whole file. */
-    if (event->type == VS_EVENT_LEDGER && atomic_load(&batch.interrupted) != 0)
-        vs_output_error(r->output, r->job->name, -ECANCELED, "interrupted");
-    r->lacks_text = r->lacks_text || event->type == VS_EVENT_ERROR;
-    status = vs_output_event(r->output, &r->source, event);
     if (status == 0 && strcmp(r->job->name, "-") == 0 && event->type != VS_EVENT_PROBABILITY &&
         fflush(r->stream) != 0)
         status = -errno;
@@ -158,6 +153,36 @@ static void on_event(void *user, const struct vs_event *event)
         fail_output(batch.config->settings->plot, -ENOMEM);
     if (r->audio != NULL && vs_segment_audio_event(r->audio, r->source.rate_hz, event) < 0)
         fail_output(NULL, 0); /* the writer said it */
+}
+
+static void on_event(void *user, const struct vs_event *event)
+{
+    struct run *r = user;
+
+    if (atomic_load(&batch.output_status) != 0)
+        return;
+    if (event->type == VS_EVENT_LEDGER) { /* until it is known how the run ended */
+        r->ledger = *event->ledger;
+        r->last = *event;
+        r->last.ledger = &r->ledger;
+        return;
+    }
+    if (event->end_frame > 0)
+        atomic_store(&r->slot->position, event->end_frame);
+    r->lacks_text = r->lacks_text || event->type == VS_EVENT_ERROR;
+    write_event(r, event);
+}
+
+/* The account, and before it why it is not of the whole file, which tells a later --resume too. */
+static void write_end(struct run *r, int status)
+{
+    if (r->last.size == 0 || atomic_load(&batch.output_status) != 0)
+        return;
+    if (atomic_load(&batch.interrupted) != 0)
+        vs_output_error(r->output, &r->source, -ECANCELED, "interrupted");
+    else if (status < 0)
+        vs_output_error(r->output, &r->source, status, sentences_first(&r->words, status));
+    write_event(r, &r->last);
 }
 
 static int open_output(struct run *r, FILE *stream, int format, vs_output **ret)
@@ -194,6 +219,32 @@ static int open_shared(struct run *r)
     return status;
 }
 
+/* Make the folders of `path` that lie below its first `base` bytes. @return 0 or -errno. */
+static int make_folders(const char *path, size_t base)
+{
+    char folder[PATH_BYTES];
+
+    for (const char *slash = strchr(path + base, '/'); slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        if (snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path) >= PATH_BYTES)
+            return -ENAMETOOLONG;
+        if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return 0;
+}
+
+/* The folder of a job's segment audio, where its stem has folders in it. */
+static int make_audio_folders(const struct run *r)
+{
+    const char *dir = batch.config->settings->audio_dir;
+    char path[PATH_BYTES];
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, r->job->stem) >= PATH_BYTES)
+        return -ENAMETOOLONG;
+    return make_folders(path, strlen(dir) + 1);
+}
+
 /* Output of its own, under a name that says that it is not complete; and segment audio. */
 static int open_own(struct run *r)
 {
@@ -206,7 +257,9 @@ static int open_own(struct run *r)
             .dir = s->audio_dir, .stem = r->job->stem, .container = s->audio == 0 ? "wav" : "flac"};
 
         sentences_env(&r->words, s, &audio.env);
-        status = vs_segment_audio_open(&audio, &r->audio);
+        status = make_audio_folders(r);
+        if (status == 0)
+            status = vs_segment_audio_open(&audio, &r->audio);
         if (status < 0) {
             fail_output(s->audio_dir, status);
             return status;
@@ -219,8 +272,11 @@ static int open_own(struct run *r)
     if (snprintf(r->slot->partial, PATH_BYTES, "%s.partial", r->path) >= PATH_BYTES)
         r->slot->partial[0] = '\0';
     pthread_mutex_unlock(&batch.lock);
-    r->stream = fopen(r->slot->partial, "we");
-    status = open_output(r, r->stream, c->format, &r->output);
+    status = make_folders(r->path, strlen(s->output_dir) + 1);
+    if (status == 0) {
+        r->stream = fopen(r->slot->partial, "we");
+        status = open_output(r, r->stream, c->format, &r->output);
+    }
     if (status < 0)
         fail_output(r->path, status);
     return status;
@@ -324,6 +380,8 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
         if (capture == NULL)
             return -ENOMEM;
         config.capture = capture;
+        config.start_s = r->job->start_s;
+        config.length_s = r->job->length_s;
     }
     config.audio = s->plot != NULL ? VS_AUDIO_ALL
                    : s->audio >= 0 ? VS_AUDIO_SEGMENTS
@@ -342,8 +400,8 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
         status = open_plot(r, &config, &info);
     if (status < 0)
         return status;
-    r->source = (struct vs_output_source){
-        .file = r->job->name, .rate_hz = info.rate_hz, .total_frames = info.total_frames};
+    r->source.rate_hz = info.rate_hz;
+    r->source.total_frames = info.total_frames;
     return 0;
 }
 
@@ -427,24 +485,26 @@ static void run_job(struct slot *slot, size_t index)
 
     sentences_init(&r.words, batch.config->settings,
                    strcmp(job->name, "-") == 0 ? "standard input" : job->name);
-    r.source.file = job->name;
+    r.source = (struct vs_output_source){.file = job->name, .id = job->id, .input = job->input};
     status = open_shared(&r);
     if (status == 0) {
         set_opening(slot, true);
         status = create_pipeline(&r, &p);
         set_opening(slot, false);
         if (status < 0 && r.output != NULL)
-            vs_output_error(r.output, job->name, status, sentences_first(&r.words, status));
+            vs_output_error(r.output, &r.source, status, sentences_first(&r.words, status));
         if (status == 0)
             status = open_own(&r);
         if (status == 0)
             status = run_pipeline(&r, p);
+        write_end(&r, status);
     }
     if (status < 0 && !is_over())
         sentences_explain(&r.words, status);
     if (atomic_load(&batch.interrupted) == 0)
-        job->status =
-            is_special(job->name) && status == -EINVAL ? EXIT_STATUS_NO_INPUT : status_of(status);
+        job->status = (is_special(job->name) || job->start_s > 0) && status == -EINVAL
+                          ? EXIT_STATUS_NO_INPUT
+                          : status_of(status);
     if (r.lacks_text && job->status == EXIT_STATUS_OK)
         job->status = EXIT_STATUS_SOME;
     if (r.plot != NULL && p != NULL && !is_over())
@@ -478,7 +538,8 @@ static void *work(void *argument)
         }
         pthread_mutex_lock(&batch.lock);
         slot->job = NULL;
-        c->jobs[index].ended = true;
+        batch.ended++;
+        batch.ended_weight += c->jobs[index].weight;
     }
     pthread_mutex_unlock(&batch.lock);
     vs_stt_destroy(slot->engine);
@@ -493,16 +554,9 @@ static void *work(void *argument)
 static void show_progress(void)
 {
     const struct batch_config *c = batch.config;
-    struct progress p = {.total = c->count, .audio_s = batch.totals.audio_s};
-    double all = 0, done = 0;
+    struct progress p = {.total = c->count, .done = batch.ended, .audio_s = batch.totals.audio_s};
+    double all = batch.weight, done = batch.ended_weight;
 
-    for (size_t i = 0; i < c->count; i++) {
-        all += c->jobs[i].weight;
-        if (c->jobs[i].ended) {
-            done += c->jobs[i].weight;
-            p.done++;
-        }
-    }
     for (unsigned i = 0; i < batch.slot_count; i++) {
         const struct slot *slot = &batch.slots[i];
         double position = (double)atomic_load(&slot->position);
@@ -568,8 +622,10 @@ static int start_workers(void)
     unsigned wanted = c->settings->jobs > 0 ? c->settings->jobs : core_count();
     size_t left = 0;
 
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
         left += !c->jobs[i].done;
+        batch.weight += c->jobs[i].weight;
+    }
     if (wanted > left)
         wanted = left > 0 ? (unsigned)left : 1;
     batch.slots = calloc(wanted, sizeof(*batch.slots));
@@ -585,6 +641,18 @@ static int start_workers(void)
     }
     pthread_mutex_unlock(&batch.lock);
     return batch.slot_count > 0 ? 0 : -EAGAIN;
+}
+
+/* One line for all that failed; each had one of its own before. */
+static void print_failed(void)
+{
+    const struct batch_config *c = batch.config;
+    size_t failed = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        failed += c->jobs[i].status != 0;
+    if (failed > 0 && c->count > 1 && !c->settings->quiet)
+        say("%zu of %zu files failed", failed, c->count);
 }
 
 static void print_totals(void)
@@ -654,6 +722,7 @@ int batch_run(const struct batch_config *config)
     status = atomic_load(&batch.output_status);
     if (status == 0) {
         print_totals();
+        print_failed();
         status = sum_up();
     }
     if (atomic_load(&batch.interrupted) != 0)

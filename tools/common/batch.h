@@ -4,17 +4,8 @@
 #define VS_TOOLS_COMMON_BATCH_H
 
 #include "common/common.h"
+#include "common/inputs.h"
 #include "common/ordered.h"
-
-/** One input. */
-struct job {
-    const char *name;
-    char stem[256];
-    double weight; /* bytes; 1 where unknown. For the progress line */
-    bool done;     /* an earlier run has finished it */
-    bool ended;    /* it has been through, well or not */
-    int status;    /* exit status */
-};
 
 struct batch_config {
     const struct settings *settings;

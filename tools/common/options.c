@@ -170,6 +170,12 @@ static const struct option output[] = {
     {0}};
 
 static const struct option files[] = {
+    TEXT('m', "manifest", "FILE", manifest,
+         "files to do, as JSON Lines: path, and id, start, duration where wanted; - reads "
+         "standard input",
+         .value = VALUE_FILE),
+    TEXT(0, "shard", "I/N", shard, "do the I-th of N shares of the files, by their names",
+         .value = VALUE_ANY),
     TEXT(0, "output-dir", "DIR", output_dir, "one output file for each input, in DIR",
          .value = VALUE_FOLDER),
     NUMBER('j', "jobs", "N", jobs, 1, 256, "files at once [number of cores]", .none = 0),

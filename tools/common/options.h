@@ -37,6 +37,7 @@ struct settings {
     int audio; /* 0 wav, 1 flac, -1 none */
     const char *audio_dir, *trace, *plot;
     int resume, stats;
+    const char *manifest, *shard;
     uint32_t jobs;
     const char *root;        /* doctor */
     const char *only, *from; /* bench */

@@ -3,10 +3,13 @@
 #include "common/resume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The lines of one input, one behind the other. */
@@ -16,7 +19,7 @@ struct section {
 };
 
 struct content {
-    char *data;
+    char *data; /* the file, mapped */
     size_t length;
     struct section *sections; /* complete ones */
     size_t count, capacity;
@@ -24,37 +27,31 @@ struct content {
 
 static void content_fini(struct content *c)
 {
-    free(c->data);
+    if (c->data != NULL)
+        munmap(c->data, c->length);
     free(c->sections);
 }
 
 static int content_read(const char *path, struct content *ret)
 {
-    FILE *file = fopen(path, "re");
-    size_t capacity = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
+    void *data = NULL;
     int status = 0;
 
-    if (file == NULL)
+    if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    for (;;) {
-        if (ret->length == capacity) {
-            char *grown = realloc(ret->data, capacity = 2 * capacity + 65536);
-
-            if (grown == NULL) {
-                status = -ENOMEM;
-                break;
-            }
-            ret->data = grown;
-        }
-        size_t got = fread(ret->data + ret->length, 1, capacity - ret->length, file);
-
-        if (got == 0)
-            break;
-        ret->length += got;
-    }
-    if (status == 0 && ferror(file))
-        status = -EIO;
-    fclose(file);
+    if (fstat(fd, &about) < 0)
+        status = -errno;
+    else if (!S_ISREG(about.st_mode))
+        status = -EBADMSG;
+    else if (about.st_size > 0)
+        data = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        status = -errno;
+    else if (data != NULL)
+        *ret = (struct content){.data = data, .length = (size_t)about.st_size};
+    close(fd);
     return status;
 }
 
@@ -73,50 +70,122 @@ static int add_section(struct content *c, size_t start, size_t end, size_t job)
     return 0;
 }
 
-/* The same name may be given twice: the n-th section is that of the n-th. */
-static size_t take_job(struct job *jobs, size_t count, bool *taken, const char *name)
+/* Jobs by name and id, and which were found. */
+struct index {
+    struct job **sorted; /* those alike in the order asked for */
+    bool *taken;
+    size_t count;
+};
+
+static const char *text_of(const char *id)
 {
+    return id != NULL ? id : "";
+}
+
+static int compare_names(const struct job *job, const char *name, const char *id)
+{
+    int order = strcmp(job->name, name);
+
+    return order != 0 ? order : strcmp(text_of(job->id), id);
+}
+
+static int compare_jobs(const void *a, const void *b)
+{
+    struct job *const *x = a, *const *y = b;
+    int order = compare_names(*x, (*y)->name, text_of((*y)->id));
+
+    return order != 0 ? order : (*x > *y) - (*x < *y);
+}
+
+static void index_fini(struct index *x)
+{
+    free(x->sorted);
+    free(x->taken);
+}
+
+static int index_init(struct index *x, struct job *jobs, size_t count)
+{
+    *x = (struct index){.sorted = calloc(count + 1, sizeof(struct job *)),
+                        .taken = calloc(count + 1, sizeof(bool)),
+                        .count = count};
+    if (x->sorted == NULL || x->taken == NULL) {
+        index_fini(x);
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < count; i++)
-        if (!taken[i] && strcmp(jobs[i].name, name) == 0) {
-            taken[i] = true;
-            return i;
+        x->sorted[i] = &jobs[i];
+    qsort(x->sorted, count, sizeof(struct job *), compare_jobs);
+    return 0;
+}
+
+/* The same name may be given twice: the n-th section is that of the n-th.
+   @return the job's number, or SIZE_MAX. */
+static size_t take_job(struct index *x, const struct job *jobs, const char *name, const char *id)
+{
+    size_t low = 0, high = x->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_names(x->sorted[middle], name, id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < x->count && compare_names(x->sorted[low], name, id) == 0; low++)
+        if (!x->taken[low]) {
+            x->taken[low] = true;
+            return (size_t)(x->sorted[low] - jobs);
         }
     return SIZE_MAX;
 }
 
 /* Where the scan stands: the input whose lines are being read. */
 struct scan {
-    char *file;
+    struct content *content;
+    const struct job *jobs;
+    struct index index;
+    char *file, *id;
     size_t start;
     bool failed;
 };
 
-static int scan_line(struct content *c, struct scan *now, size_t at, size_t end, struct job *jobs,
-                     size_t count, bool *taken)
+static void scan_forget(struct scan *now)
 {
+    free(now->file);
+    free(now->id);
+    now->file = now->id = NULL;
+}
+
+/* The line from `at` is of this input. @return 0 or -ENOMEM. */
+static int scan_begin(struct scan *now, size_t at, const char *file, const char *id)
+{
+    if (now->file != NULL && strcmp(now->file, file) == 0 && strcmp(now->id, id) == 0)
+        return 0;
+    scan_forget(now);
+    now->file = strdup(file);
+    now->id = strdup(id);
+    now->start = at;
+    now->failed = false;
+    return now->file != NULL && now->id != NULL ? 0 : -ENOMEM;
+}
+
+static int scan_line(struct scan *now, size_t at, size_t end)
+{
+    struct content *c = now->content;
     json_t *line = json_loadb(c->data + at, end - at, JSON_DISABLE_EOF_CHECK, NULL);
     const char *file = json_string_value(json_object_get(line, "file"));
+    const char *id = json_string_value(json_object_get(line, "id"));
     const char *event = json_string_value(json_object_get(line, "event"));
-    int status = 0;
+    int status = event != NULL ? scan_begin(now, at, text_of(file), text_of(id)) : -EBADMSG;
 
-    if (event == NULL) {
-        json_decref(line);
-        return -EBADMSG;
-    }
-    if (file == NULL)
-        file = "";
-    if (now->file == NULL || strcmp(now->file, file) != 0) {
-        free(now->file);
-        now->file = strdup(file);
-        now->start = at;
-        now->failed = false;
-    }
-    now->failed |= strcmp(event, "error") == 0;
-    if (strcmp(event, "ledger") == 0) {
+    if (status == 0)
+        now->failed |= strcmp(event, "error") == 0;
+    if (status == 0 && strcmp(event, "ledger") == 0) {
         if (!now->failed)
-            status = add_section(c, now->start, end, take_job(jobs, count, taken, file));
-        free(now->file);
-        now->file = NULL;
+            status = add_section(c, now->start, end,
+                                 take_job(&now->index, now->jobs, now->file, now->id));
+        scan_forget(now);
     }
     json_decref(line);
     return status;
@@ -124,9 +193,8 @@ static int scan_line(struct content *c, struct scan *now, size_t at, size_t end,
 
 static int content_scan(struct content *c, struct job *jobs, size_t count)
 {
-    bool *taken = calloc(count + 1, sizeof(*taken));
-    struct scan now = {0};
-    int status = taken != NULL ? 0 : -ENOMEM;
+    struct scan now = {.content = c, .jobs = jobs};
+    int status = index_init(&now.index, jobs, count);
 
     for (size_t at = 0; at < c->length && status == 0;) {
         const char *newline = memchr(c->data + at, '\n', c->length - at);
@@ -135,11 +203,11 @@ static int content_scan(struct content *c, struct job *jobs, size_t count)
         /* Only the last line may be cut. */
         if (newline == NULL && c->data[at] == '{')
             break;
-        status = scan_line(c, &now, at, end, jobs, count, taken);
+        status = scan_line(&now, at, end);
         at = end;
     }
-    free(now.file);
-    free(taken);
+    scan_forget(&now);
+    index_fini(&now.index);
     return status;
 }
 
@@ -178,18 +246,30 @@ static int content_write(const struct content *c, const char *path)
     return status;
 }
 
+/* Cut off what is not complete. Where that lies at the end alone, as after an interruption, nothing is
+   copied: a full disk has no room for it. */
+static int content_trim(const struct content *c, const char *path)
+{
+    size_t end = 0, i = 0;
+
+    while (i < c->count && c->sections[i].start == end)
+        end = c->sections[i++].end;
+    if (i < c->count)
+        return content_write(c, path);
+    if (end < c->length && truncate(path, (off_t)end) < 0)
+        return -errno;
+    return 0;
+}
+
 int resume_load(const char *path, struct job *jobs, size_t count)
 {
     struct content c = {0};
-    size_t kept = 0;
     int status = content_read(path, &c);
 
     if (status == 0)
         status = content_scan(&c, jobs, count);
-    for (size_t i = 0; i < c.count && status == 0; i++)
-        kept += c.sections[i].end - c.sections[i].start;
-    if (status == 0 && kept < c.length)
-        status = content_write(&c, path);
+    if (status == 0)
+        status = content_trim(&c, path);
     for (size_t i = 0; i < c.count && status == 0; i++)
         if (c.sections[i].job != SIZE_MAX)
             jobs[c.sections[i].job].done = true;
