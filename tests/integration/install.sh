@@ -60,6 +60,20 @@ modules_export_one()
     done
 }
 
+plugins_export_one()
+{
+    local plugin names
+    for plugin in "$dest$prefix"/lib/ladspa/voicestand.so "$dest$prefix"/lib/lv2/voicestand.lv2/voicestand.so; do
+        [ -e "$plugin" ] || continue
+        names=$(nm -D --defined-only "$plugin" | awk '{print $3}' | tr '\n' ' ')
+        case "$names" in
+        "ladspa_descriptor " | "lv2_descriptor ") ;;
+        *) echo "${plugin##*/}: $names"; return 1 ;;
+        esac
+        readelf -d "$plugin" | grep -q 'NEEDED.*libvoicestand\.so\.0' || { echo "$plugin: without the library"; return 1; }
+    done
+}
+
 static_names()
 {
     ! nm --defined-only "$(dirname "$shared")/libvoicestand.a" 2>/dev/null |
@@ -144,6 +158,7 @@ done
 case_of "all public headers are there" installed "${headers[@]}"
 case_of "the library exports what its headers declare" exports_declared
 case_of "a module exports its entry alone" modules_export_one
+case_of "a plugin exports its entry alone, and uses the shared library" plugins_export_one
 case_of "all global names of the static library begin with vs_" static_names
 case_of "the library needs the C library alone" needs_libc_only
 case_of "the library's name for the loader ends in .so.0" soname
