@@ -85,6 +85,16 @@ static uint64_t to_source(const struct vs__chain *c, uint64_t frame)
     return VS__MIN(c->run_source + source, c->source);
 }
 
+/* CLOCK_MONOTONIC at the source of the instant before frame `frame` of the timeline, by the newest stamp;
+   0 = unknown. */
+static int64_t to_time(const struct vs__chain *c, uint64_t frame)
+{
+    if (c->stamp_ns == 0 || c->ending)
+        return 0;
+    int64_t ahead = (int64_t)(to_source(c, frame) - c->stamp_source);
+    return c->stamp_ns + ahead * 1000000000 / c->config.rate_hz;
+}
+
 /* Live audio is measured hop by hop; of audio that is there all at once, where a clock would take a notable
    part of the time, one hop of eight is. */
 #define MEASURE_EVERY 8
@@ -266,6 +276,7 @@ static void tell_hop(struct vs__chain *c, uint64_t hop, uint64_t start, uint64_t
         .probability = probability,
         .level_db = to_db((double)energy / VS_HOP_FRAMES),
         .peak_db = to_db((double)peak * (double)peak),
+        .captured_ns = to_time(c, end),
     };
 
     c->config.sink.hop(c->config.sink.user, &h);
@@ -398,12 +409,8 @@ static void process_hop(struct vs__chain *c)
     c->dsp_ns = 0;
     c->hop_next++;
     hear_frames(c, pcm, VS_HOP_FRAMES);
-    if (c->measured && c->stamp_ns && !c->ending) {
-        /* Capture time of the hop's last frame, by the clock of the newest stamp. */
-        uint64_t source = to_source(c, c->hop_next * VS_HOP_FRAMES);
-        int64_t ahead = (int64_t)(source - c->stamp_source) * 1000000000 / c->config.rate_hz;
-        vs__histogram_add(&c->metrics.total, c->lap_ns - (c->stamp_ns + ahead));
-    }
+    if (c->measured && c->stamp_ns && !c->ending)
+        vs__histogram_add(&c->metrics.total, c->lap_ns - to_time(c, c->hop_next * VS_HOP_FRAMES));
     choose_measured(c);
 }
 

@@ -42,6 +42,7 @@ struct vs__chain_hop {
     uint64_t start_frame, end_frame; /**< source frames */
     float probability;
     float level_db, peak_db; /**< of what the detector heard */
+    int64_t captured_ns;     /**< CLOCK_MONOTONIC at the source of its end, 0 = unknown */
 };
 
 /** Receives what the chain finds, on the chain's thread, in order. Members may be NULL. */

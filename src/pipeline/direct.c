@@ -155,6 +155,7 @@ static void on_hop(void *user, const struct vs__chain_hop *hop)
     e.probability = hop->probability;
     e.level_db = hop->level_db;
     e.peak_db = hop->peak_db;
+    e.captured_ns = hop->captured_ns;
     vs__event_bounds(&e, hop->start_frame, hop->end_frame, d->rate_hz);
     vs__direct_tell(d, &e);
 }

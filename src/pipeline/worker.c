@@ -188,6 +188,7 @@ static void on_hop(void *user, const struct vs__chain_hop *hop)
     e.probability = hop->probability;
     e.level_db = hop->level_db;
     e.peak_db = hop->peak_db;
+    e.captured_ns = hop->captured_ns;
     vs__event_bounds(&e, hop->start_frame, hop->end_frame, live->p->format.rate_hz);
     (void)send_event(live, &e, NULL, false);
 }
