@@ -83,18 +83,28 @@ static void run_until(struct script *s, uint64_t until)
     }
 }
 
-static void press(struct script *s, enum turn_mode mode)
+static void press_at(struct script *s, enum turn_mode mode, uint64_t at)
 {
     struct turn_step steps[TURN_STEPS];
 
-    take(s, steps, turn_press(&s->turn, mode, steps));
+    take(s, steps, turn_press(&s->turn, mode, at, steps));
+}
+
+static void press(struct script *s, enum turn_mode mode)
+{
+    press_at(s, mode, s->now);
+}
+
+static void release_at(struct script *s, uint64_t at)
+{
+    struct turn_step steps[TURN_STEPS];
+
+    take(s, steps, turn_release(&s->turn, at, steps));
 }
 
 static void release(struct script *s)
 {
-    struct turn_step steps[TURN_STEPS];
-
-    take(s, steps, turn_release(&s->turn, steps));
+    release_at(s, s->now);
 }
 
 /* Every hop of what is said from..to-1 was given to the engine, with `margin` hops on each side. */
@@ -138,6 +148,78 @@ static void first_and_last_words_are_kept(void **state)
         }
     /* from the later of speech and release to the end: the quiet that proves it, no more */
     assert_true(longest <= 31);
+}
+
+/* Keys come before the audio of their instant, as from a microphone with latency, or after it, as from a
+   service that had other things to do. The same is kept. */
+static void keys_are_placed_where_they_were(void **state)
+{
+    static const int words[][2] = {{300, 318}, {330, 345}, {362, 380}};
+    static const int lags[] = {0, 1, 4, 20, 60, -1, -5, -20};
+    static struct script s;
+
+    (void)state;
+    for (int early = -30; early <= 30; early += 3)
+        for (int late = -30; late <= 30; late += 3) {
+            uint64_t begin = 0, kept = 0;
+            for (size_t i = 0; i < sizeof(lags) / sizeof(lags[0]); i++) {
+                uint64_t down = (uint64_t)(300 + early), up = (uint64_t)(380 + late), count = 0;
+                begin_script(&s, words, 3);
+                run_until(&s, (uint64_t)(300 + early - lags[i]));
+                press_at(&s, TURN_HOLD, down);
+                assert_int_equal(s.turn.phase, TURN_OPEN);
+                run_until(&s, (uint64_t)(380 + late - lags[i]));
+                release_at(&s, up);
+                run_until(&s, 600);
+                assert_int_equal(s.ends, 1);
+                assert_true(has(&s, 300, 380, 5));
+                for (int hop = 0; hop < 600; hop++)
+                    count += s.kept[hop];
+                if (i > 0 && (s.begin != begin || count != kept))
+                    fail_msg("press %d, release %d, lag %d: from %d, %d hops; not %d, %d", early,
+                             late, lags[i], (int)s.begin, (int)count, (int)begin, (int)kept);
+                begin = s.begin;
+                kept = count;
+            }
+        }
+}
+
+/* Pressed, and released or cancelled, before any audio of it came. */
+static void a_key_may_be_over_before_its_audio(void **state)
+{
+    static const int words[][2] = {{305, 320}};
+    static struct script s;
+    struct turn_step steps[TURN_STEPS];
+
+    (void)state;
+    begin_script(&s, words, 1);
+    run_until(&s, 290);
+    press_at(&s, TURN_HOLD, 300);
+    release_at(&s, 308);
+    assert_int_equal(s.begins, 0);
+    run_until(&s, 500);
+    assert_true(has(&s, 305, 320, 5));
+    assert_int_equal(s.ends, 1);
+
+    begin_script(&s, words, 1);
+    run_until(&s, 290);
+    press_at(&s, TURN_HOLD, 300);
+    take(&s, steps, turn_cancel(&s.turn, steps));
+    run_until(&s, 500);
+    assert_int_equal(s.begins + s.cancels + s.ends, 0);
+
+    begin_script(&s, words, 1);
+    run_until(&s, 306);
+    press_at(&s, TURN_HOLD, 310);
+    take(&s, steps, turn_end(&s.turn, steps)); /* the microphone goes away */
+    assert_int_equal(s.begins, 1);
+    assert_int_equal(s.ends + s.empties, 1);
+    assert_int_equal(s.turn.phase, TURN_IDLE);
+
+    begin_script(&s, words, 1);
+    run_until(&s, 290);
+    press_at(&s, TURN_HOLD, 100000); /* by another clock */
+    assert_int_equal(s.begin, 260);
 }
 
 /* A last word that has not begun when the key is released, behind a pause of its sentence. */
@@ -516,6 +598,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_and_last_words_are_kept),
+        cmocka_unit_test(keys_are_placed_where_they_were),
+        cmocka_unit_test(a_key_may_be_over_before_its_audio),
         cmocka_unit_test(a_word_behind_a_short_pause_is_awaited),
         cmocka_unit_test(a_word_before_the_press_is_kept),
         cmocka_unit_test(two_words_before_the_press_are_kept),

@@ -25,6 +25,7 @@
 #include "dictate/session.h"
 
 enum { PATH_BYTES = 4200, TARGET_MS = 1500, AGAIN_MS = 1000 };
+#define LATE_NS INT64_C(2000000000)
 
 static struct dictate {
     const struct settings *settings;
@@ -139,12 +140,28 @@ static const struct {
 } asks[] = {
     {"start", ASK_START}, {"stop", ASK_STOP}, {"toggle", ASK_TOGGLE}, {"cancel", ASK_CANCEL}};
 
+/* A word may be followed by when it was said: "start at NS". What lies in the future, or long past, is
+   taken as now. */
+static bool is_verb(const char *asked, const char *verb, int64_t *ret_ns)
+{
+    size_t length = strlen(verb);
+    int64_t now = now_ns(), ns;
+
+    if (strncmp(asked, verb, length) != 0)
+        return false;
+    ns = strncmp(asked + length, " at ", 4) == 0 ? strtoll(asked + length + 4, NULL, 10) : 0;
+    *ret_ns = ns > now - LATE_NS && ns < now ? ns : now;
+    return asked[length] == '\0' || asked[length] == ' ';
+}
+
 static enum control_level on_ask(void *user, const char *verb, FILE *to)
 {
+    int64_t ns;
+
     (void)user;
     for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
-        if (strcmp(verb, asks[i].verb) == 0) {
-            answer_status(to, session_ask(dictate.session, asks[i].ask));
+        if (is_verb(verb, asks[i].verb, &ns)) {
+            answer_status(to, session_ask(dictate.session, asks[i].ask, ns));
             dictate.aim = asks[i].ask == ASK_START;
             return CONTROL_NONE;
         }
@@ -363,13 +380,22 @@ static int follow(const struct settings *s, const char *path)
     }
 }
 
+static bool is_action(const char *verb)
+{
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+        if (strcmp(verb, asks[i].verb) == 0)
+            return true;
+    return false;
+}
+
 static int run_client(const struct settings *s, const char *verb)
 {
     static const char *const verbs[] = {"start", "stop",   "toggle", "cancel",
                                         "undo",  "status", "quit",   "last"};
     const char *near = NULL;
     size_t best = SIZE_MAX;
-    char path[PATH_BYTES] = "";
+    int64_t began_ns = now_ns();
+    char path[PATH_BYTES] = "", words[64];
     int status, failed = 0;
 
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -385,7 +411,10 @@ static int run_client(const struct settings *s, const char *verb)
         return say_path(path, status);
     if (s->follow && strcmp(verb, "status") == 0)
         return follow(s, path);
-    status = control_ask(path, verb, print_line, &failed);
+    int n = snprintf(words, sizeof(words), "%s", verb);
+    if (is_action(verb))
+        snprintf(words + n, sizeof(words) - (size_t)n, " at %lld", (long long)began_ns);
+    status = control_ask(path, words, print_line, &failed);
     return status < 0 ? say_nobody(path, status) : failed;
 }
 

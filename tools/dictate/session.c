@@ -18,6 +18,10 @@ enum {
     KNOWN = 64,      /* utterances whose target is kept; more than may wait */
 };
 
+/* What a key may be away from the newest audio; beyond, clocks differ. */
+#define FAR_NS INT64_C(1000000000)
+#define HOP_NS INT64_C(10000000)
+
 enum mic { MIC_CLOSED, MIC_OPENING, MIC_OPEN, MIC_LOST };
 
 /* What is known of an utterance until its text comes. */
@@ -36,7 +40,8 @@ struct session {
     pthread_mutex_t lock; /* of all below */
     struct turn turn;
     struct recent recent;
-    float probability; /* of the hop whose audio comes next */
+    float probability;   /* of the hop whose audio comes next */
+    int64_t captured_ns; /* end of the newest hop at the source; 0 = unknown */
     enum mic mic;
     bool ended;              /* the source is over */
     bool live;               /* it has a clock of its own: it can be opened again */
@@ -290,6 +295,7 @@ static void end_source(struct session *s)
     s->mic = s->live ? MIC_LOST : MIC_CLOSED;
     carry_out(s, steps, turn_end(&s->turn, steps));
     recent_wipe(&s->recent);
+    s->captured_ns = 0;
     control_wake(s->config.control);
 }
 
@@ -301,6 +307,7 @@ static void on_event(void *user, const struct vs_event *e)
     pthread_mutex_lock(&s->lock);
     if (e->type == VS_EVENT_PROBABILITY) {
         s->probability = e->probability;
+        s->captured_ns = e->captured_ns;
         tell_level(s, e);
     } else if (e->type == VS_EVENT_AUDIO) {
         take_audio(s, e);
@@ -371,7 +378,7 @@ static int start_mic(struct session *s)
     pthread_mutex_lock(&s->lock);
     s->ended = false;
     s->mic = MIC_OPENING;
-    count = s->resume ? turn_press(&s->turn, TURN_CONTINUOUS, steps) : 0;
+    count = s->resume ? turn_press(&s->turn, TURN_CONTINUOUS, 0, steps) : 0;
     s->resume = false;
     carry_out(s, steps, count);
     pthread_mutex_unlock(&s->lock);
@@ -386,6 +393,18 @@ static int start_mic(struct session *s)
 
 /* asking ---------------------------------------------------------------------------------------- */
 
+/* With the lock. The hop of what happened at `ns`; where the source does not tell when its audio was
+   captured, the newest. */
+static uint64_t find_hop(const struct session *s, int64_t ns)
+{
+    int64_t ahead_ns = ns - s->captured_ns;
+
+    if (s->captured_ns == 0 || ahead_ns > FAR_NS || ahead_ns < -FAR_NS)
+        return s->turn.head;
+    int64_t hops = (ahead_ns + FAR_NS) / HOP_NS - FAR_NS / HOP_NS; /* rounded down */
+    return hops < 0 && s->turn.head < (uint64_t)-hops ? 0 : s->turn.head + (uint64_t)hops;
+}
+
 static void cancel(struct session *s)
 {
     struct turn_step steps[TURN_STEPS];
@@ -398,7 +417,7 @@ static void cancel(struct session *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-static int press(struct session *s, enum turn_mode mode)
+static int press(struct session *s, enum turn_mode mode, int64_t ns)
 {
     struct turn_step steps[TURN_STEPS];
     int status = 0;
@@ -406,7 +425,7 @@ static int press(struct session *s, enum turn_mode mode)
     pthread_mutex_lock(&s->lock);
     s->continuous = mode == TURN_CONTINUOUS;
     s->target[0] = '\0';
-    carry_out(s, steps, turn_press(&s->turn, mode, steps));
+    carry_out(s, steps, turn_press(&s->turn, mode, find_hop(s, ns), steps));
     pthread_mutex_unlock(&s->lock);
     if (!s->started)
         status = start_mic(s);
@@ -415,25 +434,25 @@ static int press(struct session *s, enum turn_mode mode)
     return status;
 }
 
-static void release(struct session *s)
+static void release(struct session *s, int64_t ns)
 {
     struct turn_step steps[TURN_STEPS];
 
     pthread_mutex_lock(&s->lock);
-    s->release_ns = now_ns();
+    s->release_ns = ns;
     s->continuous = false;
-    carry_out(s, steps, turn_release(&s->turn, steps));
+    carry_out(s, steps, turn_release(&s->turn, find_hop(s, ns), steps));
     pthread_mutex_unlock(&s->lock);
 }
 
-int session_ask(struct session *s, enum session_ask what)
+int session_ask(struct session *s, enum session_ask what, int64_t ns)
 {
     s->used_ns = now_ns();
     switch (what) {
     case ASK_START:
-        return press(s, TURN_HOLD);
+        return press(s, TURN_HOLD, ns);
     case ASK_STOP:
-        release(s);
+        release(s, ns);
         return 0;
     case ASK_CANCEL:
         cancel(s);
@@ -443,8 +462,8 @@ int session_ask(struct session *s, enum session_ask what)
         bool on = s->turn.phase == TURN_OPEN || s->turn.phase == TURN_WAITING;
         pthread_mutex_unlock(&s->lock);
         if (!on)
-            return press(s, TURN_CONTINUOUS);
-        release(s);
+            return press(s, TURN_CONTINUOUS, ns);
+        release(s, ns);
         return 0;
     }
 }
@@ -454,7 +473,8 @@ void session_target(struct session *s, const char *target)
     pthread_mutex_lock(&s->lock);
     if (s->turn.phase == TURN_OPEN && s->turn.mode == TURN_HOLD) {
         snprintf(s->target, sizeof(s->target), "%s", target);
-        snprintf(s->meant[s->id % KNOWN].target, sizeof(s->meant[0].target), "%s", target);
+        if (!s->turn.pending) /* else it will be when it begins */
+            snprintf(s->meant[s->id % KNOWN].target, sizeof(s->meant[0].target), "%s", target);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -562,7 +582,7 @@ int session_open(const struct session_config *config, struct session **ret)
     if (status == 0)
         status = prepare_mic(s);
     if (status == 0 && config->settings->hands_free)
-        status = session_ask(s, ASK_TOGGLE);
+        status = session_ask(s, ASK_TOGGLE, now_ns());
     else if (status == 0 && config->settings->mic == 0)
         status = start_mic(s);
     if (status < 0) {

@@ -31,9 +31,10 @@ void session_close(struct session *s, bool now);
 
 enum session_ask { ASK_START, ASK_STOP, ASK_TOGGLE, ASK_CANCEL };
 
-/** What the user asks for; from one thread at a time, not from a callback.
+/** What the user asks for, and when he did by CLOCK_MONOTONIC; from one thread at a time, not from a
+    callback. Words around that instant are kept, whether or not their audio has arrived yet.
     @return 0 or -errno: the microphone cannot be opened */
-int session_ask(struct session *s, enum session_ask what);
+int session_ask(struct session *s, enum session_ask what, int64_t ns);
 /** The window that the open utterance is meant for. */
 void session_target(struct session *s, const char *target);
 /** What is due: an idle microphone is closed, a lost one is tried again. The thread that asks.

@@ -13,6 +13,8 @@
 #define LEAST_SPEECH 3
 /* Keyboards repeat a held key as a release and a press at once. */
 #define REPEAT 5
+/* Neither audio nor news of a key is so late. */
+#define FAR 100
 
 static uint64_t max_of(uint64_t a, uint64_t b)
 {
@@ -130,15 +132,15 @@ static void hear(struct turn *t, uint64_t hop)
     t->last_speech = hop;
 }
 
-/* An utterance whose first speech, if there was any, is the run that ends with `speech`; `head` = none. */
+/* An utterance whose first speech is the run that holds `speech`; `head` = what comes from `begin` on. */
 static void open_at(struct turn *t, uint64_t begin, uint64_t speech)
 {
-    uint64_t run = speech < t->head ? first_of_run(t, speech) : t->head;
-    uint64_t before = last_speech(t, 0, run < t->head ? run : begin);
-    bool strangers = before < (run < t->head ? run : begin);
+    uint64_t run = speech < t->head ? first_of_run(t, speech) : begin;
+    uint64_t before = last_speech(t, 0, run);
 
-    begin = max_of(begin, less(run, t->rules.lead));
-    if (strangers)
+    if (speech < t->head)
+        begin = max_of(begin, less(run, t->rules.lead));
+    if (before < run) /* said to somebody else */
         begin = max_of(begin, before + MARGIN);
     t->begin = max_of(max_of(begin, t->used), t->first);
     if (t->begin > t->head)
@@ -150,6 +152,29 @@ static void open_at(struct turn *t, uint64_t begin, uint64_t speech)
         if (is_speech(t, hop))
             hear(t, hop);
     send(t);
+}
+
+/* Speech that runs at hop `at`, or ended so shortly before that it was meant, belongs to the press. */
+static void open_by_key(struct turn *t, uint64_t at)
+{
+    uint64_t near = last_speech(t, max_of(less(at, t->rules.reach), t->used), at);
+
+    if (near < at)
+        open_at(t, less(at, t->rules.pre_roll), near);
+    else
+        open_at(t, less(at, t->rules.lead), t->head);
+}
+
+/* The audio of the press is there, or never will be. */
+static void settle_press(struct turn *t)
+{
+    enum turn_phase phase = t->phase;
+
+    if (!t->pending)
+        return;
+    t->pending = false;
+    open_by_key(t, t->pressed < t->head ? t->pressed : t->head);
+    t->phase = phase;
 }
 
 /* A key's click is no speech. */
@@ -192,7 +217,7 @@ static void hop_open(struct turn *t, uint64_t quiet)
 
 static void hop_grace(struct turn *t, uint64_t quiet)
 {
-    uint64_t waited = t->head - t->released;
+    uint64_t waited = less(t->head, t->released);
     bool over = quiet >= t->rules.quiet && waited >= t->rules.settle;
 
     if (!over && waited < t->rules.grace)
@@ -226,8 +251,12 @@ int turn_hop(struct turn *t, uint64_t hop, float probability, struct turn_step *
     if (open && !t->started) /* pressed before there was audio */
         t->begin = t->sent = t->released = hop;
     note_hop(t, hop, probability);
+    if (t->pending && t->head < t->pressed)
+        return t->count;
     if (open) {
-        if (is_speech(t, hop))
+        bool told = t->pending; /* then it hears all that is there */
+        settle_press(t);
+        if (!told && is_speech(t, hop))
             hear(t, hop);
         send(t);
         uint64_t quiet = less(hop, t->spoken ? t->last_speech : t->released);
@@ -241,32 +270,38 @@ int turn_hop(struct turn *t, uint64_t hop, float probability, struct turn_step *
     return t->count;
 }
 
-/* Speech that runs, or ended so shortly ago that it was meant, belongs to the press. */
-static void open_by_key(struct turn *t)
+/* The hop of a key; what lies too far from the newest audio was timed by another clock. */
+static uint64_t place_key(const struct turn *t, uint64_t at)
 {
-    uint64_t near = last_speech(t, max_of(less(t->head, t->rules.reach), t->used), t->head);
-    uint64_t back = near < t->head ? t->rules.pre_roll : t->rules.lead;
-
-    open_at(t, less(t->head, back), near);
+    if (!t->started || at > t->head + FAR)
+        return t->head;
+    return max_of(at, max_of(t->first, less(t->head, FAR)));
 }
 
-int turn_press(struct turn *t, enum turn_mode mode, struct turn_step *ret)
+int turn_press(struct turn *t, enum turn_mode mode, uint64_t at, struct turn_step *ret)
 {
     start_call(t, ret);
-    if (t->phase == TURN_GRACE && t->head - t->released <= REPEAT) {
+    at = place_key(t, at);
+    if (t->phase == TURN_GRACE && less(at, t->released) <= REPEAT) {
         t->phase = TURN_OPEN;
         return t->count;
     }
     if (t->phase == TURN_OPEN || (t->phase == TURN_WAITING && mode == TURN_CONTINUOUS))
         return t->count;
-    if (t->phase == TURN_GRACE)
+    if (t->phase == TURN_GRACE) {
+        settle_press(t);
         finish(t, TURN_IDLE);
+    }
     t->mode = mode;
-    open_by_key(t);
+    t->phase = TURN_OPEN;
+    t->pending = true;
+    t->pressed = at;
+    if (at <= t->head)
+        settle_press(t);
     return t->count;
 }
 
-int turn_release(struct turn *t, struct turn_step *ret)
+int turn_release(struct turn *t, uint64_t at, struct turn_step *ret)
 {
     start_call(t, ret);
     if (t->phase == TURN_WAITING) {
@@ -278,7 +313,7 @@ int turn_release(struct turn *t, struct turn_step *ret)
     }
     if (t->phase == TURN_OPEN) {
         t->phase = TURN_GRACE;
-        t->released = t->head;
+        t->released = place_key(t, at);
     }
     return t->count;
 }
@@ -286,8 +321,9 @@ int turn_release(struct turn *t, struct turn_step *ret)
 int turn_cancel(struct turn *t, struct turn_step *ret)
 {
     start_call(t, ret);
-    if (t->phase == TURN_OPEN || t->phase == TURN_GRACE)
+    if ((t->phase == TURN_OPEN || t->phase == TURN_GRACE) && !t->pending)
         step(t, TURN_CANCEL, t->begin, t->head);
+    t->pending = false;
     t->used = t->head;
     t->phase = TURN_IDLE;
     return t->count;
@@ -296,6 +332,7 @@ int turn_cancel(struct turn *t, struct turn_step *ret)
 int turn_end(struct turn *t, struct turn_step *ret)
 {
     start_call(t, ret);
+    settle_press(t);
     if (t->phase == TURN_OPEN || t->phase == TURN_GRACE)
         finish(t, TURN_IDLE);
     t->phase = TURN_IDLE;

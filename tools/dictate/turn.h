@@ -64,12 +64,14 @@ struct turn {
     uint64_t first, head;      /* hops first..head-1 are known without a gap */
     bool speech[TURN_HISTORY]; /* of hop % TURN_HISTORY */
     uint64_t begin;            /* of the open utterance */
-    bool spoken;               /* speech was heard in it */
-    uint64_t last_speech;      /* the last speech hop in it */
-    uint64_t sent;             /* its audio up to here was given */
-    uint64_t used;             /* audio before it belongs to an utterance that is over */
-    uint64_t released;         /* hop of the release */
-    struct turn_step *steps;   /* of the call that runs */
+    bool pending;              /* it was pressed at hop `pressed`, whose audio is on its way */
+    uint64_t pressed;
+    bool spoken;             /* speech was heard in it */
+    uint64_t last_speech;    /* the last speech hop in it */
+    uint64_t sent;           /* its audio up to here was given */
+    uint64_t used;           /* audio before it belongs to an utterance that is over */
+    uint64_t released;       /* hop of the release */
+    struct turn_step *steps; /* of the call that runs */
     int count;
 };
 
@@ -80,11 +82,13 @@ void turn_init(struct turn *t, const struct turn_rules *rules);
     open utterance goes on. @return steps written to `ret`, which has TURN_STEPS */
 int turn_hop(struct turn *t, uint64_t hop, float probability, struct turn_step *ret);
 
-/** The key goes down (HOLD), or dictation is switched on (CONTINUOUS). A press that follows the
-    release within 50 ms is a keyboard that repeats: nothing was released. @return steps */
-int turn_press(struct turn *t, enum turn_mode mode, struct turn_step *ret);
-/** The key goes up: the utterance ends when the speaker does. @return steps */
-int turn_release(struct turn *t, struct turn_step *ret);
+/** The key goes down (HOLD), or dictation is switched on (CONTINUOUS), at the begin of hop `at`: as a rule
+    audio of then is still on its way (at > head), and what is begun is told when it is there; a key that
+    was noticed late lies behind. A press that follows the release within 50 ms is a keyboard that
+    repeats: nothing was released. @return steps */
+int turn_press(struct turn *t, enum turn_mode mode, uint64_t at, struct turn_step *ret);
+/** The key goes up at hop `at`: the utterance ends when the speaker does. @return steps */
+int turn_release(struct turn *t, uint64_t at, struct turn_step *ret);
 /** Nothing of this was meant. @return steps */
 int turn_cancel(struct turn *t, struct turn_step *ret);
 /** The source is over: what is open ends here, and hops may be counted anew. @return steps */
