@@ -89,6 +89,11 @@ static int check_stems(const struct job *jobs, size_t count)
     return status;
 }
 
+static bool has_engine(const struct settings *s)
+{
+    return s->stt != NULL && strcmp(s->stt, "null") != 0;
+}
+
 static int check_usage(const struct settings *s, int format, const struct job *jobs, size_t count)
 {
     struct outputs outputs;
@@ -105,8 +110,10 @@ static int check_usage(const struct settings *s, int format, const struct job *j
         return say_usage("--plot: cannot stand with --audio; do it in a run of its own");
     if (s->plot != NULL && s->resume)
         return say_usage("--plot: cannot be resumed; leave out --resume");
-    if (s->resume && s->output_dir == NULL && (s->output == NULL || format != VS_OUTPUT_JSONL))
-        return say_usage("--resume: needs --output FILE with --format jsonl, or --output-dir");
+    if (s->resume && s->output_dir == NULL &&
+        (s->output == NULL || (format != VS_OUTPUT_JSONL && !has_engine(s))))
+        return say_usage("--resume: needs --output FILE, with --format jsonl where no text is "
+                         "wanted, or --output-dir");
     if (count > 1 && s->output_dir == NULL && !vs_output_format_is_shared(format))
         return say_usage("--format %s: holds one input only; use --output-dir",
                          vs_output_format_name(format));
@@ -126,12 +133,22 @@ static int check_usage(const struct settings *s, int format, const struct job *j
     return s->output_dir != NULL || s->audio >= 0 ? check_stems(jobs, count) : 0;
 }
 
+/* Of other formats what is there cannot be told, so all is written again, from the texts that were
+   kept; these are gone once it is complete. */
+static bool is_complete(const struct settings *s)
+{
+    char path[4096];
+
+    batch_kept_path(s, path, sizeof(path));
+    return access(path, F_OK) != 0 && access(s->output, F_OK) == 0;
+}
+
 static int check_resume(const struct settings *s, int format, struct job *jobs, size_t count)
 {
     size_t done = 0;
     int status = 0;
 
-    if (s->output_dir == NULL) {
+    if (s->output_dir == NULL && format == VS_OUTPUT_JSONL) {
         status = resume_load(s->output, jobs, count);
         if (status == -EBADMSG) {
             say("%s: is not JSON Lines of voicestand; give another --output, or leave out --resume",
@@ -141,7 +158,9 @@ static int check_resume(const struct settings *s, int format, struct job *jobs, 
         if (status < 0)
             return say_output(s->output, status);
     }
+    bool complete = s->output_dir == NULL && format != VS_OUTPUT_JSONL && is_complete(s);
     for (size_t i = 0; i < count; i++) {
+        jobs[i].done = jobs[i].done || complete;
         if (s->output_dir != NULL) {
             char path[4096];
 
@@ -163,6 +182,16 @@ static int open_file(const char *path, bool append)
     return fd < 0 ? -errno : fd;
 }
 
+/* What was finished before stays. */
+static bool is_appended(const struct settings *s, const struct batch_config *c)
+{
+    bool done = true;
+
+    for (size_t i = 0; i < c->count; i++)
+        done = done && c->jobs[i].done;
+    return s->resume && (c->format == VS_OUTPUT_JSONL || done);
+}
+
 /* What standard output and the options lead to, opened. @return exit status. */
 static int open_outputs(const struct settings *s, struct batch_config *c, int *ret_fd,
                         int *ret_trace_fd)
@@ -174,7 +203,7 @@ static int open_outputs(const struct settings *s, struct batch_config *c, int *r
         if (status < 0)
             return say_folder("--output-dir", s->output_dir, status);
     } else {
-        *ret_fd = s->output != NULL ? open_file(s->output, s->resume) : STDOUT_FILENO;
+        *ret_fd = s->output != NULL ? open_file(s->output, is_appended(s, c)) : STDOUT_FILENO;
         if (*ret_fd < 0)
             return say_output(s->output, *ret_fd);
         c->output = ordered_create(*ret_fd, c->count);
@@ -213,7 +242,8 @@ static int run_batch(const struct settings *s, struct batch_config *c)
         status = say_output(s->trace, -errno);
     if (fd >= 0 && fd != STDOUT_FILENO && close(fd) < 0 && status == 0)
         status = say_output(s->output, -errno);
-    if (s->resume && s->output != NULL && status <= EXIT_STATUS_SOME) {
+    if (s->resume && s->output != NULL && c->format == VS_OUTPUT_JSONL &&
+        status <= EXIT_STATUS_SOME) {
         int sorted = resume_sort(s->output, c->jobs, c->count);
 
         if (sorted < 0)

@@ -64,7 +64,9 @@ const struct command commands[] = {
      groups_segment, run_segment, VALUE_FILE, 0, -1},
     {"transcribe", "FILE...", "turn the speech in audio files into text",
      "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
-     "speech is given to the engine.",
+     "speech is given to the engine. Segments of a long file are heard by --jobs engines side by "
+     "side, and told in order; with --resume and an output file, a run that was killed goes on "
+     "where it was.",
      groups_segment, run_transcribe, VALUE_FILE, 0, -1},
     {"enhance", "IN OUT", "lower the noise of a recording and level its speech",
      "Runs IN (a file, or - for standard input) through the signal path and writes OUT (.wav, .flac, "

@@ -10,6 +10,7 @@ extern "C" {
 #endif
 
 struct vs_stt_ops;
+struct vs_word; /* event.h */
 
 /** A text engine, open. One pipeline at a time uses it, as `engine` of its configuration. */
 typedef struct vs_stt vs_stt;
@@ -27,6 +28,25 @@ struct vs_stt_config {
     @return 0; -EINVAL no such engine; -ENOENT no such model; -ENOTSUP not available; -ENOMEM; or
     what the backend reports. */
 VS_API VS_NODISCARD int vs_stt_create(const struct vs_stt_config *config, vs_stt **ret);
+
+/** What an engine made of a segment. Strings live until the next call for this engine. */
+struct vs_stt_result {
+    size_t size;
+    const char *text;            /**< UTF-8; "" = no words */
+    const struct vs_word *words; /**< times since the first frame; NULL = it does not tell them */
+    size_t word_count;
+};
+
+/** Text of one segment without a pipeline: mono at VS_RATE_HZ. Blocks as long as the engine takes. One
+    thread at a time. Set `ret->size` first; on failure `*ret` is untouched. Its log is that of the
+    engine's own configuration.
+    @return 0; -EINVAL; -EBUSY a pipeline or another thread uses it; -ECANCELED; or what the engine
+    reports: the next segment may do. */
+VS_API VS_NODISCARD int vs_stt_hear(vs_stt *s, const float *audio, size_t frames,
+                                    struct vs_stt_result *ret);
+
+/** Make vs_stt_hear() return -ECANCELED soon, now and for good. Any thread; never blocks. */
+VS_API void vs_stt_cancel(vs_stt *s);
 
 /** Close and free it. No pipeline may use it any more. NULL is fine. */
 VS_API void vs_stt_destroy(vs_stt *s);

@@ -16,7 +16,9 @@ struct vs__live;
 struct vs_stt {
     struct vs_env env; /**< its strings are ours */
     struct vs__backend backend;
-    _Atomic bool taken;
+    struct vs_log own_log; /**< where no pipeline uses it */
+    uint64_t heard;        /**< segments of vs_stt_hear() */
+    _Atomic bool taken, cancelled;
 };
 
 /** One pipeline takes the engine, which then writes to its log. @return 0, -EBUSY */

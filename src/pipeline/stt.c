@@ -4,6 +4,8 @@
 
 #include "pipeline/pipeline.h"
 
+#define PART_FRAMES (VS_RATE_HZ / 10)
+
 /* Threads of an engine wait for each other, so they must be on cores of one kind. An engine of the
    user's own knows best. */
 static uint32_t count_threads(const struct vs_env *env)
@@ -32,7 +34,7 @@ int vs_stt_create(const struct vs_stt_config *config, vs_stt **ret)
     vs_stt *s = vs__alloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->env.log = own.env.log;
+    s->env.log = s->own_log = own.env.log;
     s->env.module_dir = vs__strdup(own.env.module_dir);
     int rc = own.env.module_dir && !s->env.module_dir ? -ENOMEM : 0;
     if (rc == 0)
@@ -64,6 +66,65 @@ void vs_stt_destroy(vs_stt *s)
     vs__backend_drop(&s->backend);
     vs__free((void *)(uintptr_t)s->env.module_dir);
     vs__free(s);
+}
+
+/* In parts, so that a cancel is seen soon whatever the engine does. */
+static int feed_all(vs_stt *s, const float *audio, size_t frames)
+{
+    const struct vs_stt_ops *ops = s->backend.ops;
+    int rc = 0;
+
+    for (size_t at = 0; rc >= 0 && at < frames; at += PART_FRAMES) {
+        if (atomic_load_explicit(&s->cancelled, memory_order_acquire))
+            return -ECANCELED;
+        rc = ops->feed(s->backend.state, audio + at, VS__MIN(frames - at, (size_t)PART_FRAMES));
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int hear(vs_stt *s, const float *audio, size_t frames, struct vs_stt_result *ret)
+{
+    const struct vs_stt_ops *ops = s->backend.ops;
+    struct vs_stt_result result = {.size = sizeof(result), .text = ""};
+    int rc = ops->begin(s->backend.state, ++s->heard);
+
+    if (rc == 0)
+        rc = feed_all(s, audio, frames);
+    /* An engine's own cancel counts from its begin() on, ours for good. */
+    if (rc == 0 && atomic_load_explicit(&s->cancelled, memory_order_acquire))
+        rc = -ECANCELED;
+    if (rc == 0)
+        rc = ops->finish(s->backend.state, &result.text);
+    if (rc < 0)
+        return rc;
+    int words = ops->words ? ops->words(s->backend.state, &result.words) : 0;
+    result.word_count = words > 0 ? (size_t)words : 0;
+    if (result.word_count == 0)
+        result.words = NULL;
+    result.text = result.text ? result.text : "";
+    vs__write_sized(ret, &result, sizeof(result));
+    return 0;
+}
+
+int vs_stt_hear(vs_stt *s, const float *audio, size_t frames, struct vs_stt_result *ret)
+{
+    if (!s || (!audio && frames > 0) || !ret || ret->size < sizeof(size_t))
+        return -EINVAL;
+    int rc = vs__stt_take(s, &s->own_log);
+    if (rc < 0)
+        return rc;
+    rc = hear(s, audio, frames, ret);
+    vs__stt_give_back(s);
+    return rc;
+}
+
+void vs_stt_cancel(vs_stt *s)
+{
+    const struct vs_stt_ops *ops = s->backend.ops;
+
+    atomic_store_explicit(&s->cancelled, true, memory_order_release);
+    if (ops->cancel)
+        ops->cancel(s->backend.state);
 }
 
 int vs__stt_take(vs_stt *s, const struct vs_log *log)

@@ -84,10 +84,10 @@ def host_of(pid):
 class Live:
     """A segment that is spoken while things happen to the engine."""
 
-    def __init__(self, argument):
+    def __init__(self, argument, command=('listen', '--capture', 'pipe'), end=()):
         self.p = subprocess.Popen(
-            [COMMAND, 'segment', '--vad', 'null:1', '--max-ms', '60000', '-f', 'jsonl', '--stt', 'sherpa:' + argument,
-             '--raw', '--rate', '16000', '-'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+            [COMMAND, *command, '--vad', 'null:1', '--max-ms', '60000', '-f', 'jsonl', '--stt', 'sherpa:' + argument,
+             '--raw', '--rate', '16000', *end], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.host = host_of(self.p.pid)
         self.say(bursts(1))
         check(b'"start"' in self.p.stdout.readline(), 'no segment') # so the model is loaded
@@ -129,7 +129,7 @@ def a_crash_or_a_hang_costs_no_words(folder):
 
 @case
 def an_interrupt_ends_it_and_its_process(folder):
-    live = Live(models(folder) + 'zipformer-ctc')
+    live = Live(models(folder) + 'zipformer-ctc', ['segment'], ['-'])
     os.kill(live.host, signal.SIGSTOP) # it would not answer for a minute
     live.p.stdin.close()
     live.p.stdin = None

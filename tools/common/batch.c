@@ -13,6 +13,7 @@
 
 #include "common/progress.h"
 #include "output/output.h"
+#include "text/texts.h"
 
 /* How long a worker may take to end; one that is still opening its input cannot be told to. */
 enum { PATH_BYTES = 4096, GRACE_MS = 3000, OPENING_GRACE_MS = 300 };
@@ -25,7 +26,6 @@ struct slot {
     struct vs_output_source source; /* while `pipeline` is set */
     _Atomic uint64_t position;      /* source frames, as of the last event */
     const struct job *job;
-    vs_stt *engine;           /* kept warm from file to file; NULL = none wanted, or not open yet */
     char partial[PATH_BYTES]; /* file to remove if the program is ended at once; "" = none */
 };
 
@@ -42,6 +42,8 @@ static struct batch {
     size_t next; /* job to be taken next */
     size_t ended;
     double weight, ended_weight; /* of all jobs, and of those that have been through */
+    struct texts texts;
+    bool lacks_text; /* one of the files; under the lock */
     unsigned running, slot_count;
     struct slot *slots;
     struct totals totals;
@@ -61,6 +63,7 @@ struct run {
     FILE *stream, *trace_stream;
     vs_segment_audio *audio;
     vs_plot *plot;
+    struct text_file text;
     char detector[96];     /* for the picture */
     char path[PATH_BYTES]; /* final name in the output folder */
     bool lacks_text;       /* the engine failed on a segment */
@@ -79,6 +82,7 @@ static void abort_all(void)
     for (unsigned i = 0; i < batch.slot_count; i++)
         if (batch.slots[i].pipeline != NULL)
             vs_pipeline_abort(batch.slots[i].pipeline);
+    texts_cancel(&batch.texts);
     pthread_cond_broadcast(&batch.changed);
     pthread_mutex_unlock(&batch.lock);
 }
@@ -127,6 +131,11 @@ void batch_path(const struct settings *s, int format, const struct job *j, char 
     snprintf(ret, size, "%s/%s%s", s->output_dir, j->stem, vs_output_format_suffix(format));
 }
 
+void batch_kept_path(const struct settings *s, char *ret, size_t size)
+{
+    snprintf(ret, size, "%s.texts", s->output);
+}
+
 /* one job ------------------------------------------------------------------------------------ */
 
 static const char *output_name(const struct run *r)
@@ -134,7 +143,6 @@ static const char *output_name(const struct run *r)
     return batch.config->output != NULL ? batch.config->output_name : r->path;
 }
 
-/* One event into the output, and what is made beside it. */
 static void write_event(struct run *r, const struct vs_event *event)
 {
     int status = vs_output_event(r->output, &r->source, event);
@@ -144,18 +152,10 @@ static void write_event(struct run *r, const struct vs_event *event)
         status = -errno;
     if (status < 0)
         fail_output(output_name(r), status);
-    if (r->trace != NULL) {
-        status = vs_output_event(r->trace, &r->source, event);
-        if (status < 0)
-            fail_output(batch.config->settings->trace, status);
-    }
-    if (r->plot != NULL && vs_plot_event(r->plot, event) < 0)
-        fail_output(batch.config->settings->plot, -ENOMEM);
-    if (r->audio != NULL && vs_segment_audio_event(r->audio, r->source.rate_hz, event) < 0)
-        fail_output(NULL, 0); /* the writer said it */
 }
 
-static void on_event(void *user, const struct vs_event *event)
+/* One event into the output. Any thread, one at a time. */
+static void tell(void *user, const struct vs_event *event)
 {
     struct run *r = user;
 
@@ -171,6 +171,29 @@ static void on_event(void *user, const struct vs_event *event)
         atomic_store(&r->slot->position, event->end_frame);
     r->lacks_text = r->lacks_text || event->type == VS_EVENT_ERROR;
     write_event(r, event);
+}
+
+/* What is made beside the output waits for no text. */
+static void on_event(void *user, const struct vs_event *event)
+{
+    struct run *r = user;
+
+    if (atomic_load(&batch.output_status) != 0)
+        return;
+    if (r->text.late != NULL)
+        late_event(r->text.late, event);
+    else
+        tell(r, event);
+    if (r->trace != NULL) {
+        int status = vs_output_event(r->trace, &r->source, event);
+
+        if (status < 0)
+            fail_output(batch.config->settings->trace, status);
+    }
+    if (r->plot != NULL && vs_plot_event(r->plot, event) < 0)
+        fail_output(batch.config->settings->plot, -ENOMEM);
+    if (r->audio != NULL && vs_segment_audio_event(r->audio, r->source.rate_hz, event) < 0)
+        fail_output(NULL, 0); /* the writer said it */
 }
 
 /* The account, and before it why it is not of the whole file, which tells a later --resume too. */
@@ -313,18 +336,22 @@ static void close_outputs(struct run *r, bool keep)
     vs_segment_audio_close(r->audio);
 }
 
-/* A worker's engine is opened with its first file and serves all of them. */
-static int open_engine(struct run *r, struct vs_pipeline_config *config)
+/* With its texts kept beside an output of its own. */
+static int create_with_engine(struct run *r, struct vs_pipeline_config *config, vs_pipeline **ret)
 {
-    struct vs_stt_config engine = {.size = sizeof(engine), .env = config->env, .name = config->stt};
-    int status = 0;
+    const struct settings *s = batch.config->settings;
+    char kept[PATH_BYTES + 8];
 
-    if (config->stt == NULL || strcmp(config->stt, "null") == 0)
-        return 0;
-    if (r->slot->engine == NULL)
-        status = vs_stt_create(&engine, &r->slot->engine);
-    config->engine = r->slot->engine;
-    return status;
+    if (s->output_dir != NULL) {
+        batch_path(s, batch.config->format, r->job, r->path, sizeof(r->path));
+        snprintf(kept, sizeof(kept), "%s.texts", r->path);
+        int status =
+            batch.texts.pool != NULL ? make_folders(r->path, strlen(s->output_dir) + 1) : 0;
+        if (status < 0)
+            return status;
+    }
+    return text_file_create(&batch.texts, &r->text, r->job->name,
+                            s->output_dir != NULL ? kept : NULL, &r->words, config, tell, ret);
 }
 
 static int open_plot(struct run *r, const struct vs_pipeline_config *config,
@@ -389,9 +416,7 @@ static int create_pipeline(struct run *r, vs_pipeline **ret)
     config.probabilities = c->trace != NULL || s->plot != NULL;
     config.on_event = on_event;
     config.user = r;
-    status = open_engine(r, &config);
-    if (status == 0)
-        status = vs_pipeline_create(&config, ret);
+    status = create_with_engine(r, &config, ret);
     free(capture);
     if (status < 0)
         return status;
@@ -453,7 +478,12 @@ static int run_pipeline(struct run *r, vs_pipeline *p)
     pthread_mutex_unlock(&batch.lock);
     if (!is_over())
         status = vs_pipeline_run(p);
+    int late = text_file_wait(&r->text);
+    if (late < 0)
+        fail_output(output_name(r), late);
     vs_pipeline_stats(p, &stats);
+    if (r->text.late != NULL)
+        stats.stage[VS_STAGE_TEXT] = (struct vs_latency){0}; /* it did not wait for texts */
     pthread_mutex_lock(&batch.lock);
     r->slot->pipeline = NULL;
     add_totals(&stats);
@@ -507,12 +537,16 @@ static void run_job(struct slot *slot, size_t index)
                           : status_of(status);
     if (r.lacks_text && job->status == EXIT_STATUS_OK)
         job->status = EXIT_STATUS_SOME;
+    pthread_mutex_lock(&batch.lock);
+    batch.lacks_text = batch.lacks_text || r.lacks_text;
+    pthread_mutex_unlock(&batch.lock);
     if (r.plot != NULL && p != NULL && !is_over())
         write_plot(&r);
     vs_plot_close(r.plot);
     vs_pipeline_destroy(p);
     /* A damaged file keeps what was read before the damage. */
     close_outputs(&r, p != NULL && !is_over());
+    text_file_end(&r.text, !is_over());
 }
 
 /* the workers -------------------------------------------------------------------------------- */
@@ -541,9 +575,6 @@ static void *work(void *argument)
         batch.ended++;
         batch.ended_weight += c->jobs[index].weight;
     }
-    pthread_mutex_unlock(&batch.lock);
-    vs_stt_destroy(slot->engine);
-    pthread_mutex_lock(&batch.lock);
     batch.running--;
     pthread_cond_broadcast(&batch.changed);
     pthread_mutex_unlock(&batch.lock);
@@ -694,6 +725,7 @@ static int sum_up(void)
 
 int batch_run(const struct batch_config *config)
 {
+    char kept[PATH_BYTES] = "";
     int status;
 
     /* Before there is another thread. */
@@ -703,6 +735,11 @@ int batch_run(const struct batch_config *config)
         return EXIT_STATUS_INTERNAL;
     if (!config->settings->quiet)
         progress_start();
+    if (config->output != NULL && config->settings->output != NULL)
+        batch_kept_path(config->settings, kept, sizeof(kept));
+    status = texts_start(&batch.texts, config->settings, kept[0] != '\0' ? kept : NULL);
+    if (status != 0)
+        return status;
     status = start_workers();
     if (status < 0) {
         say("no memory or thread for %zu files; try --jobs 1", config->count);
@@ -712,6 +749,7 @@ int batch_run(const struct batch_config *config)
     progress_end();
     for (unsigned i = 0; i < batch.slot_count; i++)
         pthread_join(batch.slots[i].thread, NULL);
+    texts_end(&batch.texts, !is_over() && !batch.lacks_text);
     if (config->output != NULL)
         status = ordered_flush(config->output);
     if (status < 0)

@@ -24,4 +24,7 @@ int batch_run(const struct batch_config *config);
 /** Path of the output of a job in the output folder. */
 void batch_path(const struct settings *s, int format, const struct job *j, char *ret, size_t size);
 
+/** Where texts are kept, beside the one output, until that is complete. */
+void batch_kept_path(const struct settings *s, char *ret, size_t size);
+
 #endif
