@@ -482,6 +482,7 @@ int run_doctor(const struct settings *s, int count, char **arguments)
     check_wishes();
     check_audio();
     check_backends();
+    check_sandbox(&env);
     npu = check_npu("");
     check_openvino(&env, npu);
     check_dictation(&env);

@@ -21,6 +21,8 @@ bool check_npu(const char *root);
 /** OpenVINO and its devices: a first inference on each, how quick it is, whether it agrees with
     native; remembers that for --vad auto. `npu`: one should be among them. */
 void check_openvino(const struct vs_env *env, bool npu);
+/** Which layers keep a decoder of audio files from doing harm. */
+void check_sandbox(const struct vs_env *env);
 /** What dictation can do in this session. */
 void check_dictation(const struct vs_env *env);
 
