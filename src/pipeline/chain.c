@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/pool.h"
 #include "dsp/dsp.h"
 #include "pipeline/enhance.h"
 
@@ -17,8 +16,12 @@
 #define BATCH_HOPS 10
 /* Source frames that are made mono at a time. */
 #define CHUNK_FRAMES 1024
-/* Floats of a block beyond its hops. */
-#define SLACK_FRAMES (VS__POOL_MEDIUM / sizeof(float) - VS__BLOCK_FRAMES)
+
+/* What was measured of a hop when it was heard. */
+struct hop_level {
+    float energy; /* sum of squares */
+    float peak;   /* 0 where nobody wants it */
+};
 
 struct vs__chain {
     struct vs__chain_config config;
@@ -29,18 +32,15 @@ struct vs__chain {
     struct vs__segmenter segmenter;
     struct vs__enhance *enhance; /* NULL = none */
     struct vs__wide *wide;       /* NULL = none */
-    struct vs__pool pool;
-    struct vs__block *blocks; /* one for each block of the pool */
-    float *chunk;             /* CHUNK_FRAMES of mono at the source's rate */
-    float *gather;            /* detector block, where that is not a hop */
+    struct vs__timeline line;
+    struct hop_level *levels; /* of the last level_count hops */
+    uint32_t level_count;
+    float *chunk;  /* CHUNK_FRAMES of mono at the source's rate; NULL without a resampler */
+    float *gather; /* detector block, where that is not a hop */
     uint32_t gathered;
     size_t chunk_frames; /* source frames per turn, so that their output fits the slack */
 
-    /* The timeline: blocks in a row, the oldest first. A run is what lies between long gaps. */
-    struct vs__block **line;
-    uint32_t line_first, line_count, line_size;
-    uint32_t held; /* blocks that only the sink holds, or it too */
-
+    /* A run is what lies between long gaps. */
     uint64_t source;     /* source frames so far, gaps included */
     uint64_t run_source; /* source frame and 16 kHz frame of the run's first */
     uint64_t run_frame;
@@ -117,78 +117,14 @@ static int64_t take_lap(struct vs__chain *c)
     return took;
 }
 
-/* the timeline -------------------------------------------------------------------------------- */
-
-static struct vs__block *line_at(const struct vs__chain *c, uint32_t i)
-{
-    return c->line[(c->line_first + i) % c->line_size];
-}
-
-static struct vs__block *line_last(const struct vs__chain *c)
-{
-    return line_at(c, c->line_count - 1);
-}
-
-/* Add an empty block. There is always one: the pool has what the timeline can need and what the
-   sink may hold. */
-static struct vs__block *extend_line(struct vs__chain *c, uint64_t position)
-{
-    float *pcm = vs__pool_take(&c->pool);
-
-    assert(pcm && c->line_count < c->line_size);
-    struct vs__block *b = &c->blocks[vs__pool_index(&c->pool, pcm)];
-    *b = (struct vs__block){
-        .pcm = pcm, .shown = pcm, .spoken = pcm, .position = position, .in_line = true};
-    if (c->enhance) {
-        b->shown = vs__enhance_block(c->enhance, vs__pool_index(&c->pool, pcm));
-        b->spoken = c->config.enhance_text ? b->shown : pcm;
-    }
-    c->line[(c->line_first + c->line_count++) % c->line_size] = b;
-    return b;
-}
-
-static void drop_first(struct vs__chain *c)
-{
-    struct vs__block *b = line_at(c, 0);
-
-    c->line_first = (c->line_first + 1) % c->line_size;
-    c->line_count--;
-    b->in_line = false;
-    if (b->refs == 0)
-        vs__pool_give(&c->pool, b->pcm);
-}
-
-/* Forget the blocks that end at or before `frame`. */
-static void forget_before(struct vs__chain *c, uint64_t frame)
-{
-    while (c->line_count > 1 && line_at(c, 0)->position + VS__BLOCK_FRAMES <= frame)
-        drop_first(c);
-}
-
-static struct vs__block *find_block(const struct vs__chain *c, uint64_t frame)
-{
-    return line_at(c, (uint32_t)((frame - line_at(c, 0)->position) / VS__BLOCK_FRAMES));
-}
-
 bool vs__chain_ref(struct vs__chain *c, struct vs__block *b)
 {
-    if (b->refs == 0) {
-        if (c->held >= c->config.spare_blocks)
-            return false;
-        c->held++;
-    }
-    b->refs++;
-    return true;
+    return vs__timeline_ref(&c->line, b);
 }
 
 void vs__chain_unref(struct vs__chain *c, struct vs__block *b)
 {
-    assert(b->refs > 0);
-    if (--b->refs > 0)
-        return;
-    c->held--;
-    if (!b->in_line)
-        vs__pool_give(&c->pool, b->pcm);
+    vs__timeline_unref(&c->line, b);
 }
 
 /* out to the sink ----------------------------------------------------------------------------- */
@@ -196,25 +132,28 @@ void vs__chain_unref(struct vs__chain *c, struct vs__block *b)
 static void send_audio(struct vs__chain *c, uint64_t from, uint64_t to, uint64_t segment)
 {
     while (from < to) {
-        struct vs__block *b = find_block(c, from);
+        struct vs__block *b = vs__timeline_find(&c->line, from);
         uint32_t offset = (uint32_t)(from - b->position);
         uint32_t n = (uint32_t)VS__MIN(to - from, (uint64_t)VS__BLOCK_FRAMES - offset);
-        if (segment) {
-            c->energy += (double)c->dsp.energy(b->pcm + offset, n);
-            c->energy_frames += n;
-        }
-        bool wanted = segment ? c->config.audio_segments : c->config.audio_all;
-        if (wanted && c->config.sink.audio)
-            c->config.sink.audio(c->config.sink.user, b, offset, n, segment);
+        c->config.sink.audio(c->config.sink.user, b, offset, n, segment);
         from += n;
     }
+}
+
+static struct hop_level *level_of(const struct vs__chain *c, uint64_t hop)
+{
+    return &c->levels[hop % c->level_count];
 }
 
 /* Audio of the open segment up to 16 kHz frame `to`. */
 static void send_segment(struct vs__chain *c, uint64_t to, bool all)
 {
     if (c->segment && to > c->sent && (all || to - c->sent >= BATCH_HOPS * VS_HOP_FRAMES)) {
-        send_audio(c, c->sent, to, c->segment);
+        for (uint64_t hop = c->sent / VS_HOP_FRAMES; hop * VS_HOP_FRAMES < to; hop++)
+            c->energy += (double)level_of(c, hop)->energy;
+        c->energy_frames += to - c->sent;
+        if (c->config.audio_segments && c->config.sink.audio)
+            send_audio(c, c->sent, to, c->segment);
         c->sent = to;
     }
 }
@@ -252,8 +191,8 @@ static void take_step(struct vs__chain *c, const struct vs__segment_step *s)
 /* Where the enhanced audio of a hop lies. */
 static float *enhanced_hop(struct vs__chain *c, uint64_t hop)
 {
-    struct vs__block *b = find_block(c, hop * VS_HOP_FRAMES);
-    float *from = vs__enhance_block(c->enhance, vs__pool_index(&c->pool, b->pcm));
+    struct vs__block *b = vs__timeline_find(&c->line, hop * VS_HOP_FRAMES);
+    float *from = vs__enhance_block(c->enhance, vs__timeline_index(&c->line, b));
 
     return from + (hop * VS_HOP_FRAMES - b->position);
 }
@@ -263,19 +202,16 @@ static float to_db(double power)
     return (float)(10 * log10(power + 1e-20));
 }
 
-/* Levels are only found for those who want to know. */
 static void tell_hop(struct vs__chain *c, uint64_t hop, uint64_t start, uint64_t end,
                      float probability)
 {
-    const struct vs__block *b = find_block(c, hop * VS_HOP_FRAMES);
-    const float *pcm = b->pcm + (hop * VS_HOP_FRAMES - b->position);
-    float peak, energy = c->dsp.measure(pcm, VS_HOP_FRAMES, &peak);
+    const struct hop_level *level = level_of(c, hop);
     struct vs__chain_hop h = {
         .start_frame = to_source(c, start),
         .end_frame = to_source(c, end),
         .probability = probability,
-        .level_db = to_db((double)energy / VS_HOP_FRAMES),
-        .peak_db = to_db((double)peak * (double)peak),
+        .level_db = to_db((double)level->energy / VS_HOP_FRAMES),
+        .peak_db = to_db((double)level->peak * (double)level->peak),
         .captured_ns = to_time(c, end),
     };
 
@@ -298,7 +234,7 @@ static void decide_hop(struct vs__chain *c, float probability)
     vs__count(&c->metrics.hops, 1);
     if (c->config.sink.hop && start < end)
         tell_hop(c, hop, start, end, probability);
-    if (c->config.audio_all)
+    if (c->config.audio_all && c->config.sink.audio)
         send_audio(c, start, end, 0);
     int n = vs__segmenter_push(&c->segmenter, probability, steps);
     for (int i = 0; i < n; i++)
@@ -307,7 +243,7 @@ static void decide_hop(struct vs__chain *c, float probability)
         vs__count(&c->metrics.speech_hops, 1);
     send_segment(c, vs__segmenter_committed(&c->segmenter) * VS_HOP_FRAMES, false);
     uint64_t needed = vs__segmenter_needed(&c->segmenter) * VS_HOP_FRAMES;
-    forget_before(c, c->segment ? VS__MIN(needed, c->sent) : needed);
+    vs__timeline_forget(&c->line, c->segment ? VS__MIN(needed, c->sent) : needed);
 }
 
 /* The detector has judged `c->heard` frames of the run; hops that lie wholly before are decided. */
@@ -395,13 +331,26 @@ static void hear_frames(struct vs__chain *c, const float *pcm, uint32_t n)
     }
 }
 
+/* The frames of a hop that are real: those before a run are silence, those behind it are not. The peak is
+   only found for those who want to know. */
+static void measure_hop(struct vs__chain *c, const float *pcm)
+{
+    struct hop_level *level = level_of(c, c->hop_next);
+    uint64_t from = c->hop_next * VS_HOP_FRAMES;
+    size_t n = c->ending ? VS__MIN(c->end - from, VS_HOP_FRAMES) : VS_HOP_FRAMES;
+
+    level->peak = 0;
+    level->energy =
+        c->config.sink.hop ? c->dsp.measure(pcm, n, &level->peak) : c->dsp.energy(pcm, n);
+}
+
 static void process_hop(struct vs__chain *c)
 {
-    struct vs__block *b = find_block(c, c->hop_next * VS_HOP_FRAMES);
-    float *pcm = b->pcm + (c->hop_next * VS_HOP_FRAMES - b->position);
+    float *pcm = vs__timeline_at(&c->line, c->hop_next * VS_HOP_FRAMES);
 
     if (c->config.high_pass_hz > 0)
         vs__highpass_process(&c->highpass, pcm, VS_HOP_FRAMES);
+    measure_hop(c, pcm);
     if (c->enhance)
         enhance_hop(c, pcm, c->hop_next);
     if (c->measured)
@@ -414,22 +363,14 @@ static void process_hop(struct vs__chain *c)
     choose_measured(c);
 }
 
-/* `n` new frames stand behind the last block's filled ones; cut hops, move what spills over. */
+/* `n` new frames stand behind the timeline's last ones; cut hops. */
 static void advance(struct vs__chain *c, size_t n)
 {
-    struct vs__block *b = line_last(c);
-
-    b->frames += (uint32_t)n;
+    vs__timeline_append(&c->line, n);
     c->next += n;
-    if (b->frames >= VS__BLOCK_FRAMES) {
-        uint32_t spill = b->frames - VS__BLOCK_FRAMES;
-        struct vs__block *fresh = extend_line(c, b->position + VS__BLOCK_FRAMES);
-        memcpy(fresh->pcm, b->pcm + VS__BLOCK_FRAMES, spill * sizeof(float));
-        fresh->frames = spill;
-        b->frames = VS__BLOCK_FRAMES;
-    }
     while (c->next >= (c->hop_next + 1) * VS_HOP_FRAMES)
         process_hop(c);
+    vs__timeline_hear(&c->line, c->hop_next * VS_HOP_FRAMES);
 }
 
 /* source frames in ---------------------------------------------------------------------------- */
@@ -442,9 +383,7 @@ static void begin_run(struct vs__chain *c)
     uint64_t hop = frame / VS_HOP_FRAMES;
     uint32_t lead = (uint32_t)(frame % VS_HOP_FRAMES);
 
-    while (c->line_count)
-        drop_first(c);
-    struct vs__block *b = extend_line(c, hop * VS_HOP_FRAMES);
+    struct vs__block *b = vs__timeline_begin(&c->line, hop * VS_HOP_FRAMES);
     memset(b->pcm, 0, lead * sizeof(float));
     b->frames = lead;
     c->run_source = c->source;
@@ -467,7 +406,7 @@ static void begin_run(struct vs__chain *c)
 /* Up to chunk_frames source frames, NULL = silence. */
 static void push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
 {
-    struct vs__block *b = line_last(c);
+    struct vs__block *b = vs__timeline_last(&c->line);
     float *to = b->pcm + b->frames;
     float *mono = c->resampler ? c->chunk : to;
     uint64_t hop = c->hop_next;
@@ -536,7 +475,7 @@ static void end_run(struct vs__chain *c)
     if (c->wide)
         vs__wide_end(c->wide);
     if (c->resampler) {
-        struct vs__block *b = line_last(c);
+        struct vs__block *b = vs__timeline_last(&c->line);
         advance(c, vs_resampler_flush(c->resampler, b->pcm + b->frames));
     }
     c->end = c->next;
@@ -548,7 +487,7 @@ static void end_run(struct vs__chain *c)
         vs__count(&c->metrics.delivered, (c->end - c->run_frame) - out);
     uint32_t rest = (uint32_t)(c->next % VS_HOP_FRAMES);
     if (rest) {
-        struct vs__block *b = line_last(c);
+        struct vs__block *b = vs__timeline_last(&c->line);
         memset(b->pcm + b->frames, 0, (VS_HOP_FRAMES - rest) * sizeof(float));
         advance(c, VS_HOP_FRAMES - rest);
     }
@@ -665,9 +604,9 @@ void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
 
 void vs__chain_reset(struct vs__chain *c)
 {
-    struct vs__block *b = line_last(c);
+    struct vs__block *b = vs__timeline_last(&c->line);
 
-    assert(c->held == 0);
+    assert(c->line.held == 0);
     if (c->resampler)
         (void)vs_resampler_flush(c->resampler, b->pcm + b->frames);
     memset(&c->metrics, 0, sizeof(c->metrics));
@@ -704,7 +643,7 @@ static int create_stages(struct vs__chain *c)
     int rc = vs__mono_init(&c->mono, &c->dsp, config->format, config->channels, config->channel);
     if (rc < 0)
         return rc;
-    c->chunk_frames = SLACK_FRAMES;
+    c->chunk_frames = VS__SLACK_FRAMES;
     if (config->rate_hz != VS_RATE_HZ) {
         struct vs_resampler_config rs = {.size = sizeof(rs),
                                          .in_hz = config->rate_hz,
@@ -715,9 +654,9 @@ static int create_stages(struct vs__chain *c)
             return rc;
         c->chunk_frames = CHUNK_FRAMES;
         while (c->chunk_frames > 1 &&
-               vs_resampler_max_out(c->resampler, c->chunk_frames) > SLACK_FRAMES)
+               vs_resampler_max_out(c->resampler, c->chunk_frames) > VS__SLACK_FRAMES)
             c->chunk_frames -= c->chunk_frames / 8 + 1;
-        if (vs_resampler_max_out(c->resampler, 0) > SLACK_FRAMES)
+        if (vs_resampler_max_out(c->resampler, 0) > VS__SLACK_FRAMES)
             return -EINVAL;
     }
     if (config->high_pass_hz > 0)
@@ -758,21 +697,24 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
     rc = create_stages(c);
     if (rc < 0)
         goto fail;
-    c->line_size = count_own_blocks(config);
-    uint32_t blocks = c->line_size + config->spare_blocks;
-    c->line = vs__alloc(c->line_size * sizeof(struct vs__block *));
-    c->blocks = vs__alloc(blocks * sizeof(*c->blocks));
-    c->chunk = vs__alloc(CHUNK_FRAMES * sizeof(float));
+    uint32_t own = count_own_blocks(config);
+    bool heard = config->audio_all || config->audio_segments || config->enhance;
+    c->level_count = own * VS__BLOCK_HOPS;
+    c->levels = vs__alloc(c->level_count * sizeof(*c->levels));
     c->gather = vs__alloc(config->vad_shape.block_frames * sizeof(float));
-    rc = c->line && c->blocks && c->chunk && c->gather ? 0 : -ENOMEM;
+    rc = c->levels && c->gather ? 0 : -ENOMEM;
+    if (rc == 0 && c->resampler && !(c->chunk = vs__alloc(CHUNK_FRAMES * sizeof(float))))
+        rc = -ENOMEM;
     if (rc == 0)
-        rc = vs__pool_init(&c->pool, VS__POOL_MEDIUM, blocks);
+        rc = vs__timeline_init(&c->line, heard ? own : 0, config->spare_blocks);
     if (rc == 0 && config->enhance)
-        rc = vs__enhance_create(&c->dsp, config->enhance, blocks, &c->enhance);
+        rc = vs__enhance_create(&c->dsp, config->enhance, own + config->spare_blocks, &c->enhance);
     if (rc == 0 && config->audio_wide)
         rc = create_wide(c);
     if (rc < 0)
         goto fail;
+    c->line.enhance = c->enhance;
+    c->line.enhance_text = config->enhance_text;
     vs__segmenter_init(&c->segmenter, &config->rules);
     begin_run(c);
     *ret = c;
@@ -788,11 +730,10 @@ void vs__chain_destroy(struct vs__chain *c)
         return;
     vs__enhance_destroy(c->enhance);
     vs__wide_destroy(c->wide);
-    vs__pool_fini(&c->pool);
+    vs__timeline_fini(&c->line);
     vs_resampler_destroy(c->resampler);
     vs__mono_fini(&c->mono);
-    vs__free(c->line);
-    vs__free(c->blocks);
+    vs__free(c->levels);
     vs__free(c->chunk);
     vs__free(c->gather);
     vs__free(c);

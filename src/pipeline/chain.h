@@ -11,22 +11,8 @@
 #include "base/base.h"
 #include "dsp/wide.h"
 #include "metrics/metrics.h"
+#include "pipeline/timeline.h"
 #include "segment/segment.h"
-
-/** Hops in a block of the timeline; the rest of its 16 KB takes what the resampler gives beyond. */
-#define VS__BLOCK_HOPS   24
-#define VS__BLOCK_FRAMES (VS__BLOCK_HOPS * VS_HOP_FRAMES)
-
-/** A stretch of the processed timeline. The sink may keep it by vs__chain_ref(). */
-struct vs__block {
-    float *pcm;          /**< VS__BLOCK_FRAMES frames and some slack: what the detector hears */
-    const float *shown;  /**< what AUDIO events tell: `pcm`, or its enhanced twin */
-    const float *spoken; /**< what the text engine gets */
-    uint64_t position;   /**< of pcm[0], 16 kHz frames since the start */
-    uint32_t frames;     /**< filled */
-    uint32_t refs;       /**< held by the sink */
-    bool in_line;        /**< held by the timeline */
-};
 
 /** A decision of the segmenter in frames. */
 struct vs__chain_step {
