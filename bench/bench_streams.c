@@ -105,6 +105,6 @@ int main(int argc, char **argv)
     }
     for (size_t i = 1; i < VS__COUNT(crowds); i++)
         bench_at_most(b, names[i], names[0], 1.1);
-    bench_figure(b, "memory of a stream", "KiB", each / 1024, 0, 0);
+    bench_figure(b, "memory of a stream", "KiB", each / 1024, -1, 31.25); /* 32 kB */
     return bench_finish(b);
 }

@@ -69,6 +69,7 @@ struct vs__chain {
     int64_t excused_ns; /* see vs__chain_excuse() */
     int failure;        /* the detector's first error since the last call told one */
     struct vs__chain_metrics metrics;
+    _Atomic uint32_t *buckets; /* of its histograms */
 };
 
 static uint64_t to_16k(const struct vs__chain *c, uint64_t source_frames)
@@ -600,6 +601,28 @@ void vs__chain_stats(const struct vs__chain *c, struct vs_stats *ret)
     ret->audio_delay_ns = (int64_t)(1e9 * find_delay_s(c));
 }
 
+/* Audio that was not captured now has no time since its capture. */
+static uint32_t count_histograms(const struct vs__chain_config *config)
+{
+    return config->coarse ? 3 : 4;
+}
+
+static uint32_t histogram_bits(const struct vs__chain_config *config)
+{
+    return config->coarse ? VS__HISTOGRAM_COARSE : VS__HISTOGRAM_FINE;
+}
+
+static void begin_metrics(struct vs__chain *c)
+{
+    struct vs__chain_metrics *m = &c->metrics;
+    struct vs__histogram *all[] = {&m->dsp, &m->vad, &m->segment, &m->total};
+    uint32_t bits = histogram_bits(&c->config);
+
+    memset(m, 0, sizeof(*m));
+    for (uint32_t i = 0; i < count_histograms(&c->config); i++)
+        vs__histogram_init(all[i], bits, c->buckets + i * VS__HISTOGRAM_BUCKETS(bits));
+}
+
 /* life ---------------------------------------------------------------------------------------- */
 
 void vs__chain_reset(struct vs__chain *c)
@@ -609,7 +632,7 @@ void vs__chain_reset(struct vs__chain *c)
     assert(c->line.held == 0);
     if (c->resampler)
         (void)vs_resampler_flush(c->resampler, b->pcm + b->frames);
-    memset(&c->metrics, 0, sizeof(c->metrics));
+    begin_metrics(c);
     vs__segmenter_init(&c->segmenter, &c->config.rules);
     c->config.vad->reset(c->config.vad_state);
     c->source = 0;
@@ -702,7 +725,9 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
     c->level_count = own * VS__BLOCK_HOPS;
     c->levels = vs__alloc(c->level_count * sizeof(*c->levels));
     c->gather = vs__alloc(config->vad_shape.block_frames * sizeof(float));
-    rc = c->levels && c->gather ? 0 : -ENOMEM;
+    c->buckets = vs__alloc(count_histograms(config) *
+                           VS__HISTOGRAM_BUCKETS(histogram_bits(config)) * sizeof(*c->buckets));
+    rc = c->levels && c->gather && c->buckets ? 0 : -ENOMEM;
     if (rc == 0 && c->resampler && !(c->chunk = vs__alloc(CHUNK_FRAMES * sizeof(float))))
         rc = -ENOMEM;
     if (rc == 0)
@@ -713,6 +738,7 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
         rc = create_wide(c);
     if (rc < 0)
         goto fail;
+    begin_metrics(c);
     c->line.enhance = c->enhance;
     c->line.enhance_text = config->enhance_text;
     vs__segmenter_init(&c->segmenter, &config->rules);
@@ -734,6 +760,7 @@ void vs__chain_destroy(struct vs__chain *c)
     vs_resampler_destroy(c->resampler);
     vs__mono_fini(&c->mono);
     vs__free(c->levels);
+    vs__free(c->buckets);
     vs__free(c->chunk);
     vs__free(c->gather);
     vs__free(c);

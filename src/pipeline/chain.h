@@ -62,6 +62,7 @@ struct vs__chain_config {
     bool audio_wide;                 /**< what sink.wide gets is wanted */
     uint32_t wide_hz, wide_channels; /**< of it; channels: 1 or those of the source */
     unsigned wide_enhance;           /**< enum vs_enhance */
+    bool coarse;                     /**< times are kept by fewer buckets, and none since capture */
     bool unmeasured;                 /**< no clock is read: to tell what measuring costs */
     uint32_t spare_blocks;           /**< how many blocks the sink may hold */
     struct vs__chain_sink sink;
@@ -69,7 +70,8 @@ struct vs__chain_config {
 
 /** What the chain counts and times; one writer, any reader. */
 struct vs__chain_metrics {
-    struct vs__histogram dsp, vad, segment, total;
+    struct vs__histogram dsp, vad, segment;
+    struct vs__histogram total; /**< since capture; of a live source */
     _Atomic uint64_t hops, speech_hops, segments;
     _Atomic uint64_t delivered; /**< source frames that reached the segmenter */
     _Atomic uint64_t poisoned;

@@ -340,6 +340,8 @@ int vs__live_start(struct vs_pipeline *p)
     if (!live)
         return -ENOMEM;
     live->p = p;
+    vs__histogram_init(&live->queue, VS__HISTOGRAM_FINE, live->queue_buckets);
+    vs__histogram_init(&live->event, VS__HISTOGRAM_FINE, live->event_buckets);
     live->source_stopped = true; /* until it is started */
     p->chain_config.spare_blocks = count_spare_blocks(p);
     p->chain_config.sink = vs__worker_sink(live, p->config.probabilities != 0);

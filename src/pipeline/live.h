@@ -78,6 +78,8 @@ struct vs__live {
     _Atomic int status; /**< what ended the run: 0 or -errno */
 
     struct vs__histogram queue, event;
+    _Atomic uint32_t queue_buckets[VS__HISTOGRAM_BUCKETS(VS__HISTOGRAM_FINE)];
+    _Atomic uint32_t event_buckets[VS__HISTOGRAM_BUCKETS(VS__HISTOGRAM_FINE)];
     _Atomic uint32_t save_frames; /**< while power is saved: at least so many at a time */
     _Atomic uint64_t wakeups, events_dropped, text_dropped, text_frames;
     _Atomic int64_t worker_cpu_ns;

@@ -291,6 +291,7 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
     struct vs_pipeline *p = vs__alloc(sizeof(*p));
     if (!p)
         return -ENOMEM;
+    vs__histogram_init(&p->text, VS__HISTOGRAM_FINE, p->text_buckets);
     int rc = -ENOMEM;
     if (copy_env(&p->env, &own.env) < 0)
         goto fail;

@@ -42,6 +42,7 @@ struct vs_pipeline {
     struct vs__edge edge;
     struct vs__direct direct; /**< tells the user: from run, or from the output thread */
     struct vs__histogram text;
+    _Atomic uint32_t text_buckets[VS__HISTOGRAM_BUCKETS(VS__HISTOGRAM_FINE)];
     struct vs_placement placement, usual, thrifty; /**< as begun, back to it, to save power */
     struct vs__live *live;                         /**< threads, queues: made by start */
     /** When the run began, 0 = not yet. Release: chain and live are there; other threads look at

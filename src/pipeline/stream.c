@@ -47,6 +47,7 @@ static int fill_chain_config(struct vs_stream_config *own, struct vs__chain_conf
     if (rc < 0)
         return rc;
     ret->cpu_name = own->env.cpu;
+    ret->coarse = true; /* a stream is small: there may be thousands */
     ret->rate_hz = own->rate_hz;
     ret->channels = own->channels;
     ret->format = own->format;
