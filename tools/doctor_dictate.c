@@ -8,6 +8,7 @@
 #include "dictate/insert.h"
 #include "dictate/run.h"
 #include "doctor.h"
+#include "keys/keys.h"
 
 static bool note_line(void *user, char *text)
 {
@@ -36,6 +37,32 @@ static void check_service(void)
                "no folder for it can be made");
 }
 
+/* Without a key of ours, one of the compositor's may call the command. */
+static void check_keys(const struct vs_env *env)
+{
+    char words[KEY_WHY], name[32];
+    const char *fix;
+    bool any = false;
+
+    for (int way = 0; way < KEYS_WAYS; way++) {
+        int status = keys_probe(env, (enum key_way)way, "/dev/input", words, &fix);
+
+        snprintf(name, sizeof(name), "key by %s", key_way_name((enum key_way)way));
+        any = any || status == 0;
+        if (status == 0)
+            report("Dictation", name, OK, NULL, "--key KEY works this way");
+        else if (status < 0 && fix != NULL && !any)
+            report("Dictation", name, WARN, fix, "%s", words);
+        else
+            report("Dictation", name, OK, NULL, "%s", words);
+    }
+    if (!any)
+        report("Dictation", "key", WARN,
+               "bind 'voicestand dictate start' to a key's press and 'stop' to its release, or "
+               "'toggle' to a shortcut of your desktop's",
+               "--key has no way to hear of a key here");
+}
+
 void check_dictation(const struct vs_env *env)
 {
     struct insert_ask ask = {.env = env};
@@ -58,6 +85,7 @@ void check_dictation(const struct vs_env *env)
         report("Dictation", "typing", WARN,
                "run it in a desktop's terminal: WAYLAND_DISPLAY or DISPLAY says where",
                "nothing can be typed here; texts are in the journal");
+    check_keys(env);
     if (run_has("notify-send"))
         report("Dictation", "notifications", OK, NULL, "by notify-send");
     else

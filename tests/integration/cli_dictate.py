@@ -3,110 +3,10 @@
 """Dictation from outside: the service with a pipe as its microphone, the words that ask it, the journal.
 
 Usage: cli_dictate.py COMMAND SOURCE_FOLDER"""
-import importlib.machinery
-import importlib.util
-import signal
 import socket
 import stat
-import threading
 
-from cli import *
-
-SPEECH = ['--vad', 'energy']
-RATE = 16000
-
-
-class Dictation:
-    """The service, fed with audio as fast as it takes it, and all that it tells."""
-
-    def __init__(self, folder, *arguments, engine='exec:cat >/dev/null; echo hello world', env=None):
-        self.folder = folder
-        self.env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_STATE_HOME=folder + '/state',
-                        XDG_CONFIG_HOME=folder + '/config')
-        for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'SWAYSOCK'):
-            self.env.pop(name, None)
-        self.env.update(env or {})
-        self.program = subprocess.Popen(
-            [COMMAND, 'dictate', '--capture', 'pipe', '--raw', '--rate', str(RATE), *SPEECH, '--stt', engine,
-             '--no-notify', *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-        wait_until(lambda: not subprocess.run([COMMAND, 'dictate', 'status'], env=self.env,
-                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-                   or self.program.poll() is not None, 30, 'the service answers')
-        self.events = []
-        self.follower = subprocess.Popen([COMMAND, 'dictate', 'status', '--follow', '--all'], env=self.env,
-                                         stdout=subprocess.PIPE)
-        threading.Thread(target=self.read, daemon=True).start()
-        self.wait('state')
-
-    def read(self):
-        for line in self.follower.stdout:
-            self.events.append(json.loads(line))
-
-    def told(self, event, **what):
-        return [e for e in list(self.events) if e['event'] == event
-                and all(e.get(k) == v for k, v in what.items())]
-
-    def wait(self, event, count=1, **what):
-        wait_until(lambda: len(self.told(event, **what)) >= count, 30,
-                   '%d times %s %s in %s' % (count, event, what, self.events))
-        return self.told(event, **what)
-
-    def ask(self, verb, check_status=0):
-        p = subprocess.run([COMMAND, 'dictate', verb], env=self.env, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=20)
-        if check_status is not None:
-            equal(p.returncode, check_status, verb + ': ' + p.stderr.decode())
-        return p.stdout.decode().strip()
-
-    def hear(self, samples):
-        """Audio, and wait until it was taken: levels are told each 100 ms of it."""
-        before = len(self.told('level'))
-        self.program.stdin.write(struct.pack('<%dh' % len(samples), *samples))
-        self.program.stdin.flush()
-        self.wait('level', before + len(samples) // (RATE // 10) - 1)
-
-    def say(self, seconds=0.5):
-        self.hear(noise(seconds))
-
-    def be_silent(self, seconds=0.6):
-        self.hear([0] * int(seconds * RATE))
-
-    def dictate(self):
-        """One utterance with a key."""
-        self.be_silent()
-        self.ask('start')
-        self.say()
-        self.ask('stop')
-        self.be_silent()
-
-    def journal(self):
-        return [json.loads(line) for line in read_text(self.folder + '/state/voicestand/dictation.jsonl')
-                .splitlines()]
-
-    def close(self):
-        self.follower.kill()
-        self.follower.wait()
-        if self.program.poll() is None:
-            self.program.terminate()
-            self.program.wait(20)
-        if not self.program.stderr.closed:
-            self.err = self.program.stderr.read().decode()
-            self.program.stderr.close()
-        return self.err
-
-
-def dictation(*arguments, **more):
-    """Give a test a service of its own."""
-    def wrap(function):
-        def test(folder):
-            d = Dictation(folder, '--insert', 'none', *arguments, **more)
-            try:
-                function(d)
-            finally:
-                d.close()
-        test.__name__ = function.__name__
-        return case(test)
-    return wrap
+from dictation import *
 
 
 @dictation()
@@ -320,31 +220,6 @@ def the_bus_asks_too(folder):
         d.close()
         bus.terminate()
         bus.wait()
-
-
-def open_screen(widgets=1):
-    """A server of X with widgets of scripts/check-insertion."""
-    loader = importlib.machinery.SourceFileLoader(
-        'check_insertion', os.path.join(sys.argv[2], 'scripts', 'check-insertion'))
-    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(tool)
-    try:
-        session = tool.X(COMMAND)
-    except tool.Missing as why:
-        raise Skip(str(why))
-    try:
-        session.layout('us')
-        return session, [tool.Target(session, session.widget, 'widget%d' % n, '\n') for n in range(widgets)]
-    except tool.Missing as why:
-        session.close()
-        raise Skip(str(why))
-
-
-def typing(folder, session, *lines):
-    """A service that types on it; its engine says the lines, one an utterance."""
-    path = write_file(folder + '/lines', ''.join(line + '\n' for line in lines).encode())
-    return Dictation(folder, engine="exec:cat >/dev/null; head -n 1 '%s'; sed -i 1d '%s'" % (path, path),
-                     env={'DISPLAY': session.env['DISPLAY']})
 
 
 @case

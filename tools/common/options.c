@@ -229,6 +229,7 @@ const char *const paste_names[] = {"shift+Insert", "ctrl+v", "ctrl+shift+v", NUL
 static const char *const way_names[] = {"wtype", "x11",       "xdotool", "ydotool",
                                         "paste", "clipboard", "none",    NULL};
 const char *const language_names[] = {"en", "de", "fr", NULL};
+static const char *const key_from_names[] = {"x11", "portal", "evdev", NULL};
 static const char *const mic_names[] = {"always", "press", NULL};
 
 static const struct option inserting[] = {
@@ -249,6 +250,16 @@ static const struct option typing[] = {
     {0}};
 
 static const struct option dictation[] = {
+    TEXT(0, "key", "KEY", key,
+         "hold KEY to dictate, wherever the focus is: pause, f13, rightctrl, ctrl+alt+space",
+         .value = VALUE_ANY),
+    FLAG(0, "key-toggles", key_toggles, "the key switches hands-free dictation on and off instead"),
+    CHOICE(
+        0, "key-from", "WAY", key_from, key_from_names,
+        "who tells of the key: x11, portal (the desktop asks you), evdev (the kernel) [the first "
+        "that fits the session]"),
+    TEXT(0, "key-devices", "FOLDER", key_devices, "where evdev's keyboards are [/dev/input]",
+         .value = VALUE_FOLDER),
     CHOICE(0, "mic", "WHEN", mic, mic_names,
            "microphone open: always (what was said just before the key is kept), or from the key "
            "press on [always]"),
@@ -326,6 +337,7 @@ void settings_init(struct settings *s)
     s->preset = -1;
     s->audio = -1;
     s->paste = -1;
+    s->key_from = -1;
     s->sample_format = VS_FORMAT_S16;
 }
 

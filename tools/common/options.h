@@ -47,8 +47,10 @@ struct settings {
     int whole, wordless, numbers;          /* eval; numbers: 0 words, 1 as written */
     /* dictation */
     const char *insert, *target, *hook, *phrases, *socket;
-    int paste, mic; /* index into paste_names, -1; 0 always, 1 while a key asks for it */
-    int language;   /* index into language_names */
+    const char *key, *key_devices;
+    int key_from, key_toggles; /* key_from: index into key_from_names, -1 */
+    int paste, mic;            /* index into paste_names, -1; 0 always, 1 while a key asks for it */
+    int language;              /* index into language_names */
     int show_target, hands_free, follow, all, cues, no_notify, plain;
     uint32_t erase, mic_idle_s, quiet_ms, grace_ms;
     /* every command */

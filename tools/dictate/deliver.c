@@ -32,6 +32,8 @@ struct deliver {
     int journal; /* -1 = none */
     char *hook[HOOK_WORDS + 1];
     pthread_mutex_t lock; /* one insertion at a time; of all below */
+    pthread_cond_t released;
+    bool held;
     struct inserted past[UNDO_MOST];
     size_t first, count;
     struct words_before before; /* what stands before the cursor */
@@ -235,6 +237,8 @@ static int insert(struct deliver *d, uint64_t id, const char *text, const char *
     struct insert_done done;
     size_t n = 0;
 
+    while (d->held)
+        pthread_cond_wait(&d->released, &d->lock);
     if (ways != NULL && strcmp(ways, "none") == 0)
         return 0;
     if (ways != NULL) {
@@ -283,6 +287,16 @@ static int take_back(struct deliver *d)
     d->before = i->before;
     d->count--;
     return 0;
+}
+
+void deliver_hold(struct deliver *d, bool held)
+{
+    if (d == NULL)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->held = held;
+    pthread_cond_broadcast(&d->released);
+    pthread_mutex_unlock(&d->lock);
 }
 
 static void tell_undo(struct deliver *d, uint64_t id, int status)
@@ -435,6 +449,7 @@ int deliver_open(const struct deliver_config *config, struct deliver **ret)
     d->config = *config;
     d->journal = -ENOENT;
     pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->released, NULL);
     status = open_words(d);
     if (status == 0 && config->settings->hook != NULL)
         status = split_hook(d, config->settings->hook);
@@ -463,6 +478,7 @@ void deliver_close(struct deliver *d)
         free(d->hook[i]);
     if (d->journal >= 0)
         close(d->journal);
+    pthread_cond_destroy(&d->released);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }

@@ -27,6 +27,9 @@ void deliver_close(struct deliver *d);
     whichever has the focus; `release_ns` when the user was done, 0 = hands-free. The engine's thread. */
 void deliver_text(struct deliver *d, const struct heard *h, const char *target, int64_t release_ns);
 
+/** While `held`, texts are taken as always, but wait before they are typed. Any thread; `d` may be NULL. */
+void deliver_hold(struct deliver *d, bool held);
+
 /** Take back the last insertion. Any thread; blocks.
     @return 0; -ENOENT there is none; -EXDEV another window has the focus; -ENOTSUP it cannot be taken
     back; or -errno */

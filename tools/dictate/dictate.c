@@ -21,6 +21,7 @@
 #include "dictate/insert.h"
 #include "dictate/journal.h"
 #include "dictate/notice.h"
+#include "dictate/push.h"
 #include "dictate/run.h"
 #include "dictate/session.h"
 
@@ -35,6 +36,7 @@ static struct dictate {
     struct notice *notice;
     struct deliver *deliver;
     struct session *session;
+    struct push *push;       /* NULL = no key */
     struct bus *_Atomic bus; /* NULL = none */
     atomic_int stop, again;  /* number of the signal that asked for the end; a second one came */
     bool quit;
@@ -196,6 +198,30 @@ static void find_target(void)
     session_target(dictate.session, target);
 }
 
+/* While a key is held nothing is typed: with Ctrl or Alt it would be something else, and a server of X
+   gives whoever listens to a key all others too until it is up. */
+static void take_keys(const struct settings *s)
+{
+    bool down;
+    int64_t ns;
+
+    while (push_take(dictate.push, &down, &ns)) {
+        int status = 0;
+        if (s->key_toggles && down)
+            status = session_ask(dictate.session, ASK_TOGGLE, ns);
+        else if (!s->key_toggles)
+            status = session_ask(dictate.session, down ? ASK_START : ASK_STOP, ns);
+        if (!s->key_toggles)
+            deliver_hold(dictate.deliver, down);
+        if (status < 0)
+            notice_show(dictate.notice, "The microphone cannot be opened", vs_strerror(status),
+                        true);
+        dictate.aim = down && !s->key_toggles;
+        if (dictate.aim)
+            find_target();
+    }
+}
+
 static void serve(const struct settings *s)
 {
     int64_t end_ns = s->seconds > 0 ? now_ns() + (int64_t)s->seconds * 1000000000 : INT64_MAX;
@@ -210,6 +236,7 @@ static void serve(const struct settings *s)
         control_serve(dictate.control, wait_ms, on_ask, NULL);
         if (dictate.aim)
             find_target();
+        take_keys(s);
     }
 }
 
@@ -242,6 +269,8 @@ static int open_parts(const struct settings *s, const char *path)
     status = deliver_open(&deliver, &dictate.deliver);
     if (status != 0)
         return status;
+    struct vs_env env;
+    sentences_env(&dictate.words, s, &env);
     struct session_config session = {.settings = s,
                                      .words = &dictate.words,
                                      .state_dir = deliver.state_dir,
@@ -249,7 +278,8 @@ static int open_parts(const struct settings *s, const char *path)
                                      .notice = dictate.notice,
                                      .deliver = dictate.deliver,
                                      .changed = tell_state};
-    return session_open(&session, &dictate.session);
+    status = push_open(s, &env, dictate.control, dictate.notice, &dictate.push);
+    return status != 0 ? status : session_open(&session, &dictate.session);
 }
 
 static int say_path(const char *path, int status)
@@ -267,9 +297,14 @@ static void say_ready(const struct settings *s, const char *path)
 {
     if (s->quiet)
         return;
-    say("dictation is ready; the microphone is %s; 'voicestand dictate start' and 'stop' are the "
-        "key",
-        s->mic == 0 ? "open" : "open from 'start' on");
+    const char *mic = s->mic == 0 ? "open" : "open from the key on", *way = push_way(dictate.push);
+    if (way != NULL)
+        say("dictation is ready; the microphone is %s; %s %s and speak (the key comes by %s)", mic,
+            s->key_toggles ? "press" : "hold", s->key, way);
+    else
+        say("dictation is ready; the microphone is %s; 'voicestand dictate start' and 'stop' are "
+            "the key, or --key names one",
+            mic);
     if (s->verbose)
         say("it answers at %s", path);
 }
@@ -305,6 +340,8 @@ static int run_service(const struct settings *s)
         serve(s);
         notify_manager("STOPPING=1");
     }
+    push_close(dictate.push);
+    deliver_hold(dictate.deliver, false);
     session_close(dictate.session, atomic_load(&dictate.again) != 0);
     control_stop(dictate.control); /* the bus may be asking */
     bus_close(atomic_exchange(&dictate.bus, NULL));
