@@ -75,7 +75,7 @@ void check_dictation(const struct vs_env *env)
         int status = insert_probe(&ask, (enum insert_way)way, words, sizeof(words), &fix);
 
         snprintf(name, sizeof(name), "by %s", insert_name((enum insert_way)way));
-        any = any || (status == 0 && way != WAY_YDOTOOL);
+        any = any || (status == 0 && way != WAY_YDOTOOL && way != WAY_PORTAL);
         if (status < 0 && fix != NULL)
             report("Dictation", name, WARN, fix, "%s", words);
         else

@@ -4,7 +4,6 @@
 
 Usage: cli_dictate.py COMMAND SOURCE_FOLDER"""
 import socket
-import stat
 
 from dictation import *
 

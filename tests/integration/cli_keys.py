@@ -22,49 +22,6 @@ def utter(d, press, release):
     d.wait('text', before + 1)
 
 
-class Desktop:
-    """A bus with a portal and notifications."""
-
-    def __init__(self, folder, mode='granting'):
-        if not shutil.which('dbus-daemon'):
-            raise Skip('dbus-daemon is not installed')
-        self.address = 'unix:path=%s/bus' % folder
-        self.env = {'DBUS_SESSION_BUS_ADDRESS': self.address, 'WAYLAND_DISPLAY': 'none'}
-        self.bus = subprocess.Popen(['dbus-daemon', '--session', '--nofork', '--nopidfile',
-                                     '--address=' + self.address], stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(folder + '/bus'), 10, 'the bus is there')
-        self.start(mode)
-
-    def start(self, mode):
-        self.lines = []
-        self.program = subprocess.Popen([os.path.abspath(sys.argv[3]), mode], env=dict(os.environ, **self.env),
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        threading.Thread(target=self.read, args=(self.program.stdout,), daemon=True).start()
-        self.wait('ready')
-
-    def read(self, stream):
-        for line in stream:
-            self.lines.append(line.decode().strip())
-
-    def wait(self, begin):
-        wait_until(lambda: any(line.startswith(begin) for line in self.lines), 10,
-                   '%s in %s' % (begin, self.lines))
-
-    def do(self, word):
-        self.program.stdin.write(word.encode() + b'\n')
-        self.program.stdin.flush()
-
-    def stop(self):
-        self.program.kill()
-        self.program.wait()
-        self.program.stdin.close()
-
-    def close(self):
-        self.stop()
-        self.bus.terminate()
-        self.bus.wait()
-
-
 class Keyboards:
     """A folder that looks like /dev/input; each keyboard is a pipe with what the kernel would say."""
 
@@ -260,7 +217,7 @@ def keyboards_that_may_not_be_read_are_named(folder):
 
 @case
 def the_portal_tells_of_a_key(folder):
-    desktop = Desktop(folder)
+    desktop = Desktop(sys.argv[3], folder)
     d = Dictation(folder, '--insert', 'none', '--key', 'ctrl+alt+space', env=desktop.env)
     try:
         desktop.wait('bind')
@@ -286,7 +243,7 @@ def the_portal_tells_of_a_key(folder):
 
 @case
 def a_portal_that_refuses_is_told(folder):
-    desktop = Desktop(folder, 'refuse')
+    desktop = Desktop(sys.argv[3], folder, 'refuse')
     d = Dictation(folder, '--insert', 'none', '--key', 'pause', env=desktop.env)
     try:
         desktop.wait('bind')

@@ -122,12 +122,20 @@ static int bind_shortcuts(sd_bus_message *m, void *user, sd_bus_error *error)
 /* SelectDevices(o, a{sv}) and Start(o, s, a{sv}). */
 static int select_devices(sd_bus_message *m, void *user, sd_bus_error *error)
 {
-    const char *at, *token = "";
+    const char *at, *token = "", *restore = "no token";
 
     (void)user, (void)error;
     int rc = sd_bus_message_read(m, "o", &at);
     if (rc >= 0)
         rc = find_option(m, "handle_token", &token);
+    if (rc >= 0)
+        rc = sd_bus_message_rewind(m, 1);
+    if (rc >= 0)
+        rc = sd_bus_message_read(m, "o", &at);
+    if (rc >= 0)
+        rc = find_option(m, "restore_token", &restore);
+    printf("remote %s\n", restore);
+    fflush(stdout);
     return rc < 0 ? rc : respond(m, token, NULL, NULL, NULL);
 }
 

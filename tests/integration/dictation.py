@@ -2,6 +2,7 @@
 """The service of dictation for tests: fed by a pipe, asked by the command, watched as a status bar does."""
 import importlib.machinery
 import importlib.util
+import stat
 import threading
 
 from cli import *
@@ -103,12 +104,18 @@ def dictation(*arguments, **more):
     return wrap
 
 
-def open_screen(widgets=1):
-    """A server of X with widgets of scripts/check-insertion."""
+def insertion_tool():
+    """scripts/check-insertion as a module."""
     loader = importlib.machinery.SourceFileLoader(
         'check_insertion', os.path.join(sys.argv[2], 'scripts', 'check-insertion'))
     tool = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(tool)
+    return tool
+
+
+def open_screen(widgets=1):
+    """A server of X with widgets of scripts/check-insertion."""
+    tool = insertion_tool()
     try:
         session = tool.X(COMMAND)
     except tool.Missing as why:
@@ -126,3 +133,47 @@ def typing(folder, session, *lines):
     path = write_file(folder + '/lines', ''.join(line + '\n' for line in lines).encode())
     return Dictation(folder, engine="exec:cat >/dev/null; head -n 1 '%s'; sed -i 1d '%s'" % (path, path),
                      env={'DISPLAY': session.env['DISPLAY']})
+
+
+class Desktop:
+    """A bus with a portal and notifications."""
+
+    def __init__(self, service, folder, mode='granting'):
+        if not shutil.which('dbus-daemon'):
+            raise Skip('dbus-daemon is not installed')
+        self.service = os.path.abspath(service)
+        self.address = 'unix:path=%s/bus' % folder
+        self.env = {'DBUS_SESSION_BUS_ADDRESS': self.address, 'WAYLAND_DISPLAY': 'none'}
+        self.bus = subprocess.Popen(['dbus-daemon', '--session', '--nofork', '--nopidfile',
+                                     '--address=' + self.address], stderr=subprocess.DEVNULL)
+        wait_until(lambda: os.path.exists(folder + '/bus'), 10, 'the bus is there')
+        self.start(mode)
+
+    def start(self, mode):
+        self.lines = []
+        self.program = subprocess.Popen([self.service, mode], env=dict(os.environ, **self.env),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        threading.Thread(target=self.read, args=(self.program.stdout,), daemon=True).start()
+        self.wait('ready')
+
+    def read(self, stream):
+        for line in stream:
+            self.lines.append(line.decode().strip())
+
+    def wait(self, begin):
+        wait_until(lambda: any(line.startswith(begin) for line in self.lines), 10,
+                   '%s in %s' % (begin, self.lines))
+
+    def do(self, word):
+        self.program.stdin.write(word.encode() + b'\n')
+        self.program.stdin.flush()
+
+    def stop(self):
+        self.program.kill()
+        self.program.wait()
+        self.program.stdin.close()
+
+    def close(self):
+        self.stop()
+        self.bus.terminate()
+        self.bus.wait()

@@ -321,7 +321,7 @@ static int run_service(const struct settings *s)
     const char *bad;
     if (s->insert != NULL && strcmp(s->insert, "none") != 0 && insert_check(s->insert, &bad) > 0)
         return say_usage(
-            "--insert: '%s' is unknown; choose from wtype, x11, xdotool, ydotool, paste, "
+            "--insert: '%s' is unknown; choose from wtype, x11, xdotool, portal, ydotool, paste, "
             "clipboard, none",
             bad);
     sentences_init(&dictate.words, s, s->capture);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/folders.h"
+#include "dictate/remote.h"
 #include "dictate/run.h"
 #include "dictate/utf8.h"
 #include "dictate/x11.h"
@@ -17,7 +19,8 @@
 /* A program that types may need a while for a long text; one that answers does not. */
 enum { ANSWER_MS = 1000, TYPE_MS = 2000, TYPE_MS_EACH = 20, PIECE_BYTES = 16000 };
 
-static const char *const names[] = {"wtype", "x11", "xdotool", "ydotool", "paste", "clipboard"};
+static const char *const names[] = {"wtype",   "x11",   "xdotool",  "portal",
+                                    "ydotool", "paste", "clipboard"};
 
 const char *insert_name(enum insert_way way)
 {
@@ -203,14 +206,15 @@ static int type_x11(const struct insert_ask *ask, const char *text, struct inser
     int status = open_x11(ask, &x, ret);
 
     if (status == 0) {
-        status = x.ops->type(x.state, text);
+        unsigned window = 0;
+        if (ask->target != NULL)
+            (void)sscanf(ask->target, "x11:%u", &window);
+        status = x.ops->type(x.state, text, window, &ret->typed);
         if (status < 0)
             snprintf(ret->why, sizeof(ret->why), "the X server went away");
-        else
-            ret->typed = (size_t)status;
     }
     close_x11(&x);
-    return status < 0 ? status : 0;
+    return status;
 }
 
 static int press_keys(const struct insert_ask *ask, const char *keys, struct insert_done *ret)
@@ -232,6 +236,50 @@ static int press_keys(const struct insert_ask *ask, const char *keys, struct ins
     if (status == 0)
         status = x.ops->chord(x.state, keys);
     close_x11(&x);
+    return status;
+}
+
+/* the desktop's portal -------------------------------------------------------------------------- */
+
+static int open_remote(const struct insert_ask *ask, void **ret_module,
+                       const struct remote_ops **ret, struct insert_done *done)
+{
+    char path[4200];
+    void *module = NULL;
+
+    if (vs_module_path(ask->env, "bus", path, sizeof(path)) == 0)
+        module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    *ret = module != NULL ? dlsym(module, REMOTE_ENTRY) : NULL;
+    *ret_module = module;
+    if (*ret != NULL && (*ret)->abi == REMOTE_ABI)
+        return 0;
+    if (module != NULL)
+        dlclose(module);
+    snprintf(done->why, sizeof(done->why), "the bus module is not installed");
+    return -ENOENT;
+}
+
+static int type_portal(const struct insert_ask *ask, const char *text, size_t erase,
+                       struct insert_done *ret)
+{
+    const struct remote_ops *ops;
+    const char *folder = folder_state();
+    char token[4200] = "";
+    void *module;
+    int status = open_remote(ask, &module, &ops, ret);
+
+    if (status < 0)
+        return status;
+    if (folder != NULL)
+        snprintf(token, sizeof(token), "%s/portal-token", folder);
+    status = ops->type(token[0] != '\0' ? token : NULL, text, (uint32_t)erase, &ret->typed);
+    dlclose(module);
+    if (status < 0)
+        snprintf(ret->why, sizeof(ret->why), "%s",
+                 status == -ECANCELED   ? "the desktop did not allow to type"
+                 : status == -ETIMEDOUT ? "nobody answered the desktop's question"
+                 : status == -ENOTSUP   ? "the desktop has no portal for typing"
+                                        : "the desktop's portal failed");
     return status;
 }
 
@@ -322,8 +370,9 @@ static bool fits(enum insert_way way)
     case WAY_X11:
     case WAY_XDOTOOL:
         return is_set("DISPLAY") && !is_wayland();
-    case WAY_YDOTOOL:
-        return false; /* only who asks for it: it cannot know the layout */
+    case WAY_PORTAL:  /* only who asks for these: it is a question to the user, */
+    case WAY_YDOTOOL: /* and it cannot know the layout */
+        return false;
     default:
         return is_wayland() || is_set("DISPLAY");
     }
@@ -342,6 +391,8 @@ static int try_way(const struct insert_ask *ask, enum insert_way way, const char
         return type_x11(ask, text, ret);
     case WAY_XDOTOOL:
         return type_xdotool(text, ret);
+    case WAY_PORTAL:
+        return type_portal(ask, text, 0, ret);
     case WAY_YDOTOOL:
         return type_ydotool(text, ret);
     case WAY_CLIPBOARD:
@@ -372,6 +423,10 @@ int insert_text(const struct insert_ask *ask, const char *text, struct insert_do
         int status = try_way(ask, way, text, ret);
         if (moved)
             return say_moved(ret, status == 0);
+        if (status == -EXDEV) {
+            struct insert_done unused = {.typed = 0};
+            return say_moved(ret, copy(text, &unused) == 0);
+        }
         if (status == 0)
             return 0;
         if (ret->typed > 0)
@@ -443,6 +498,8 @@ int insert_erase(const struct insert_ask *ask, enum insert_way way, size_t count
         status = erase_x11(ask, count, ret);
     else if (way == WAY_XDOTOOL)
         status = erase_xdotool(count, ret);
+    else if (way == WAY_PORTAL)
+        status = type_portal(ask, "", count, ret);
     else
         status = -ENOTSUP;
     if (status < 0 && ret->why[0] == '\0')
@@ -467,7 +524,7 @@ static int probe_wtype(char *ret, size_t bytes, const char **ret_fix)
         *ret_fix = "apt install wtype";
     } else {
         snprintf(ret, bytes, "this compositor gives no virtual keyboard (GNOME, KDE)");
-        *ret_fix = "none needed: text is copied, and pasted by you or by ydotool";
+        *ret_fix = "--insert portal asks the desktop; without it, text is copied and you paste it";
     }
     return status;
 }
@@ -499,11 +556,28 @@ static int probe_x11(const struct insert_ask *ask, char *ret, size_t bytes, cons
     return status;
 }
 
+static int probe_portal(const struct insert_ask *ask, char *ret, size_t bytes)
+{
+    struct insert_done done = {.typed = 0};
+    const struct remote_ops *ops;
+    void *module;
+    int status = open_remote(ask, &module, &ops, &done);
+
+    if (status == 0) {
+        status = ops->probe();
+        dlclose(module);
+    }
+    snprintf(ret, bytes, "%s",
+             status == 0 ? "is there; asks you once: only by --insert portal"
+                         : "the desktop has no portal for typing");
+    return status == 0 ? 0 : 1;
+}
+
 int insert_probe(const struct insert_ask *ask, enum insert_way way, char *ret, size_t bytes,
                  const char **ret_fix)
 {
     *ret_fix = NULL;
-    if (way != WAY_YDOTOOL && !fits(way)) {
+    if (way != WAY_YDOTOOL && way != WAY_PORTAL && !fits(way)) {
         snprintf(ret, bytes, is_wayland() ? "is for X sessions" : "no such session here");
         return 1;
     }
@@ -514,6 +588,8 @@ int insert_probe(const struct insert_ask *ask, enum insert_way way, char *ret, s
         return probe_x11(ask, ret, bytes, ret_fix);
     case WAY_XDOTOOL:
         return probe_program("xdotool", NULL, ret, bytes, ret_fix);
+    case WAY_PORTAL:
+        return probe_portal(ask, ret, bytes);
     case WAY_YDOTOOL:
         if (!run_has("ydotool") || access("/dev/uinput", W_OK) < 0) {
             snprintf(ret, bytes, "needs ydotool and /dev/uinput; types ASCII of one layout alone");

@@ -10,9 +10,10 @@
 #include <voicestand/voicestand.h>
 
 enum insert_way {
-    WAY_WTYPE,     /* Wayland's virtual keyboard */
-    WAY_X11,       /* XTEST, our own module */
-    WAY_XDOTOOL,   /* XTEST, by xdotool */
+    WAY_WTYPE,   /* Wayland's virtual keyboard */
+    WAY_X11,     /* XTEST, our own module */
+    WAY_XDOTOOL, /* XTEST, by xdotool */
+    WAY_PORTAL, /* the desktop's portal, which asks the user; only who asks for it: see docs/dictation.md */
     WAY_YDOTOOL,   /* uinput; only text that is the same on every layout it may think of */
     WAY_PASTE,     /* the clipboard, and the keys that paste it */
     WAY_CLIPBOARD, /* the clipboard alone: the user pastes */

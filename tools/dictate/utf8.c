@@ -66,6 +66,17 @@ static bool may_be_typed(uint32_t c)
     return c != 0x2028 && c != 0x2029;
 }
 
+uint32_t utf8_keysym(uint32_t c)
+{
+    enum { KEY_TAB = 0xff09, KEY_RETURN = 0xff0d };
+
+    if (c == '\n')
+        return KEY_RETURN;
+    if (c == '\t')
+        return KEY_TAB;
+    return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x100) ? c : 0x1000000 | c;
+}
+
 char *utf8_typeable(const char *text, size_t bytes)
 {
     char *own = malloc(bytes + 1), *ret = malloc(bytes + 1);

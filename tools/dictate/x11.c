@@ -19,8 +19,6 @@ enum { KEYCODES = 256, LOCK_MASK = 2 };
 
 enum keysym {
     KEY_BACKSPACE = 0xff08,
-    KEY_TAB = 0xff09,
-    KEY_RETURN = 0xff0d,
     KEY_INSERT = 0xff63,
     KEY_SHIFT = 0xffe1,
     KEY_CONTROL = 0xffe3,
@@ -204,15 +202,6 @@ static int release_modifiers(struct x11 *x)
     return 0;
 }
 
-static uint32_t to_keysym(uint32_t c)
-{
-    if (c == '\n')
-        return KEY_RETURN;
-    if (c == '\t')
-        return KEY_TAB;
-    return (c >= 0x20 && c < 0x7f) || (c >= 0xa0 && c < 0x100) ? c : 0x1000000 | c;
-}
-
 /* The key that gives a symbol now, 0 = none, with Shift or without. */
 static uint8_t find_key(const struct x11 *x, uint32_t symbol, bool *ret_shift)
 {
@@ -260,12 +249,12 @@ static const char *borrow(struct x11 *x, const char *text)
         uint32_t c = utf8_next(&at);
         if (c == 0)
             return before;
-        uint8_t key = find_key(x, to_keysym(c), &shift);
+        uint8_t key = find_key(x, utf8_keysym(c), &shift);
         if (key == 0) {
             key = find_spare(x);
             if (key == 0)
                 return before;
-            give(x, key, to_keysym(c));
+            give(x, key, utf8_keysym(c));
         }
         if (x->is_spare[key])
             x->used[key] = true;
@@ -408,20 +397,30 @@ static int type_piece(struct x11 *x, const char *text, const char *end)
 
     for (; text < end; typed++) {
         bool shift;
-        uint8_t key = find_key(x, to_keysym(utf8_next(&text)), &shift);
+        uint8_t key = find_key(x, utf8_keysym(utf8_next(&text)), &shift);
 
         tap(x, key, shift);
     }
     return typed;
 }
 
-static int x11_type(void *state, const char *text)
+static bool has_focus(struct x11 *x, uint32_t window)
+{
+    uint32_t now = 0;
+
+    return x11_focus(x, &now) < 0 || now == window;
+}
+
+static int x11_type(void *state, const char *text, uint32_t window, size_t *ret_typed)
 {
     struct x11 *x = state;
-    int typed = 0, status = begin(x);
+    int status = begin(x);
     bool waited = false, none;
     uint8_t caps = x->caps ? find_key(x, KEY_CAPS_LOCK, &none) : 0;
 
+    *ret_typed = 0;
+    if (status == 0 && window == 0)
+        status = x11_focus(x, &window);
     if (status < 0)
         return status;
     if (caps != 0)
@@ -434,7 +433,11 @@ static int x11_type(void *state, const char *text)
         /* a program that reads keys together with news of the keyboard reads them the old way */
         if (send_symbols(x))
             wait_for_readers(x, false);
-        typed += type_piece(x, text, end);
+        if (!has_focus(x, window)) {
+            status = -EXDEV;
+            break;
+        }
+        *ret_typed += (size_t)type_piece(x, text, end);
         text = end;
         status = settle(x);
         if (*text != '\0' && status == 0)
@@ -442,9 +445,8 @@ static int x11_type(void *state, const char *text)
     }
     if (caps != 0)
         tap(x, caps, false);
-    if (status == 0)
-        status = settle(x);
-    return status < 0 ? status : typed;
+    int last = settle(x);
+    return status < 0 ? status : last;
 }
 
 static int x11_erase(void *state, uint32_t count)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define X11_ABI   1u
+#define X11_ABI   2u
 #define X11_ENTRY "voicestand_x11"
 
 struct x11_ops {
@@ -19,9 +19,11 @@ struct x11_ops {
     int (*focus)(void *x, uint32_t *ret);
     /** Press and release the keys of `text`, valid UTF-8; modifiers that are held are released first.
         Any character of any layout arrives as it is: what the layout has no plain key for gets one of
-        the keys that do not exist. Those stay bound, for whoever reads them late. Blocks until the
-        server has it all. @return characters typed, or -errno */
-    int (*type)(void *x, const char *text);
+        the keys that do not exist. Those stay bound, for whoever reads them late. Only `window` gets
+        them, 0 = the one that has the focus at the begin: what waits for a program looks again before
+        it goes on. Blocks until the server has it all. `*ret_typed`: characters, also of what broke off.
+        @return 0; -EXDEV another window has the focus; or -errno */
+    int (*type)(void *x, const char *text, uint32_t window, size_t *ret_typed);
     /** BackSpace, `count` times. @return 0 or -errno */
     int (*erase)(void *x, uint32_t count);
     /** One key with modifiers, by the names "shift+Insert", "ctrl+v", "ctrl+shift+v".

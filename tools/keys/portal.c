@@ -20,7 +20,7 @@
 
 /* LATE_MS: a time of the portal's that is farther away has another clock. ANSWER_MS: the user may have gone
    for a coffee while the desktop asks him. */
-enum { LATE_MS = 2000, CALL_MS = 10000, ANSWER_MS = 3600000 };
+enum { LATE_MS = 2000, ANSWER_MS = 3600000 };
 
 struct shortcuts {
     struct key_spec key;
@@ -108,33 +108,6 @@ static int on_owner(sd_bus_message *m, void *user, sd_bus_error *error)
     return 0;
 }
 
-static int fill_session(sd_bus_message *m, struct portal *p, void *user)
-{
-    (void)user;
-    return portal_options(m, p, "session_handle_token", p->token);
-}
-
-static int take_session(sd_bus_message *m, void *user)
-{
-    struct shortcuts *s = user;
-    const char *key, *session = NULL;
-    int status = sd_bus_message_enter_container(m, 'a', "{sv}");
-
-    while (status >= 0 && (status = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-        status = sd_bus_message_read(m, "s", &key);
-        if (status >= 0 && strcmp(key, "session_handle") == 0)
-            status = sd_bus_message_read(m, "v", "s", &session);
-        else if (status >= 0)
-            status = sd_bus_message_skip(m, "v");
-        if (status >= 0)
-            status = sd_bus_message_exit_container(m);
-    }
-    if (session == NULL)
-        return status < 0 ? status : -EPROTO;
-    snprintf(s->session, sizeof(s->session), "%s", session);
-    return 0;
-}
-
 /* "CTRL+ALT+space", as the specification of shortcuts writes it. */
 static void write_trigger(const struct key_spec *key, char *ret, size_t bytes)
 {
@@ -165,13 +138,11 @@ static void introduce(struct shortcuts *s)
 
 static int bind_shortcut(struct shortcuts *s)
 {
-    struct portal_ask session = {INTERFACE, "CreateSession", fill_session, take_session,
-                                 s,         CALL_MS};
     struct portal_ask shortcut = {INTERFACE, "BindShortcuts", fill_shortcut, NULL, s, ANSWER_MS};
 
     s->bind = s->closed = false;
     introduce(s);
-    int status = portal_request(&s->portal, &session);
+    int status = portal_session(&s->portal, INTERFACE, s->session, sizeof(s->session));
     if (status == 0)
         status = portal_request(&s->portal, &shortcut);
     return status;

@@ -139,3 +139,52 @@ int portal_request(struct portal *p, const struct portal_ask *ask)
     sd_bus_slot_unref(slot);
     return status < 0 ? status : 0;
 }
+
+int portal_find(sd_bus_message *results, const char *wanted, char *ret, size_t bytes)
+{
+    const char *key, *value;
+    int status = sd_bus_message_enter_container(results, 'a', "{sv}");
+
+    ret[0] = '\0';
+    while (status >= 0 && (status = sd_bus_message_enter_container(results, 'e', "sv")) > 0) {
+        status = sd_bus_message_read(results, "s", &key);
+        if (status >= 0 && strcmp(key, wanted) == 0) {
+            status = sd_bus_message_read(results, "v", "s", &value);
+            if (status >= 0)
+                snprintf(ret, bytes, "%s", value);
+        } else if (status >= 0) {
+            status = sd_bus_message_skip(results, "v");
+        }
+        if (status >= 0)
+            status = sd_bus_message_exit_container(results);
+    }
+    return status < 0 ? status : 0;
+}
+
+struct handle {
+    char *text;
+    size_t bytes;
+};
+
+static int fill_session(sd_bus_message *m, struct portal *p, void *user)
+{
+    (void)user;
+    return portal_options(m, p, "session_handle_token", p->token);
+}
+
+static int take_session(sd_bus_message *m, void *user)
+{
+    struct handle *h = user;
+    int status = portal_find(m, "session_handle", h->text, h->bytes);
+
+    return status == 0 && h->text[0] == '\0' ? -EPROTO : status;
+}
+
+int portal_session(struct portal *p, const char *interface, char *ret, size_t bytes)
+{
+    struct handle handle = {ret, bytes};
+    struct portal_ask ask = {interface,    "CreateSession", fill_session,
+                             take_session, &handle,         CALL_US / 1000};
+
+    return portal_request(p, &ask);
+}

@@ -4,6 +4,7 @@
 #define VS_TOOLS_KEYS_REQUEST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <systemd/sd-bus.h>
 
 #define PORTAL_NAME "org.freedesktop.portal.Desktop"
@@ -35,6 +36,10 @@ struct portal_ask {
 int portal_request(struct portal *p, const struct portal_ask *ask);
 /** Append options with the request's token and, unless NULL, one more string. @return 0 or -errno */
 int portal_options(sd_bus_message *m, struct portal *p, const char *key, const char *value);
+/** Read results to their end. `*ret` is the string of `wanted`, "" = there is none. @return 0 or -errno */
+int portal_find(sd_bus_message *results, const char *wanted, char *ret, size_t bytes);
+/** Begin a session of an interface that has CreateSession; `ret` is its handle. @return as portal_request() */
+int portal_session(struct portal *p, const char *interface, char *ret, size_t bytes);
 /** Serve the bus once: what is there, or wait for up to `timeout_ms`, negative = for ever.
     @return 0; -ECANCELED the waker spoke; or the bus is gone */
 int portal_serve(struct portal *p, int timeout_ms);
