@@ -443,6 +443,20 @@ static void check_models(void)
                "no English model in /usr/share/pocketsphinx/model");
 }
 
+static void check_servers(void)
+{
+    static const char *const servers[][3] = {
+        {"wyoming", "wyoming-server", "apt install libjansson-dev, then build again"},
+    };
+    char path[4200];
+
+    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
+        if (vs_module_path(doctor.env, servers[i][1], path, sizeof(path)) == 0)
+            report("Servers", servers[i][0], OK, NULL, "voicestand serve %s", servers[i][0]);
+        else
+            report("Servers", servers[i][0], MISSING, servers[i][2], "its module is not installed");
+}
+
 static void check_backends(void)
 {
     static const char *const stages[][2] = {
@@ -454,6 +468,7 @@ static void check_backends(void)
         (void)!vs_backends_list(doctor.env, stages[i][0], visit_backend, &area);
     }
     check_models();
+    check_servers();
 }
 
 int run_doctor(const struct settings *s, int count, char **arguments)

@@ -33,6 +33,9 @@ static const struct option_group *const groups_dictate[] = {
     &group_signal,  &group_enhance, &group_stdin,   &group_general, NULL};
 static const struct option_group *const groups_type[] = {&group_insert, &group_type, &group_general,
                                                          NULL};
+static const struct option_group *const groups_serve[] = {
+    &group_serve,   &group_text, &group_detect,  &group_signal,
+    &group_enhance, &group_mic,  &group_general, NULL};
 static const struct option_group *const groups_models[] = {&group_models, &group_format,
                                                            &group_general, NULL};
 static const struct option_group *const groups_report[] = {&group_format, &group_general, NULL};
@@ -92,6 +95,12 @@ const struct command commands[] = {
      "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "
      "are left out. Writes one line of JSON that says how.",
      groups_type, run_type, VALUE_ANY, 0, -1},
+    {"serve", "wyoming|mic", "hear for other programs, over a socket",
+     "wyoming: speech and text for clients of the Wyoming protocol, as Home Assistant is one; those "
+     "that do not ask for text are told when somebody speaks. mic: the microphone for such clients, "
+     "open while one is there. --stt is pocketsphinx unless given. Answers this machine alone, unless "
+     "--listen says otherwise; Ctrl-C ends it.",
+     groups_serve, run_serve, VALUE_ANY, 1, 1},
     {"models", "[list|add|verify|remove]", "keep models, pinned by their sums",
      "list: models that are here, and others that are known. add NAME: what to download; add NAME "
      "FILE...: check the files, or those of a folder, and take them in; a model that is not known by name needs --licence. "

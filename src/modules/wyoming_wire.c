@@ -8,8 +8,8 @@
 #include "base/base.h"
 #include "modules/wyoming.h"
 
-/* A length in the header: absent is 0. @return -EBADMSG beyond what is allowed */
-static int get_length(const json_t *header, const char *key, size_t *ret)
+/* A length in the header: absent is 0. @return -EBADMSG no length; -EMSGSIZE more than `most` */
+static int get_length(const json_t *header, const char *key, size_t most, size_t *ret)
 {
     const json_t *number = json_object_get(header, key);
 
@@ -18,11 +18,11 @@ static int get_length(const json_t *header, const char *key, size_t *ret)
         return 0;
     }
     json_int_t value = json_integer_value(number);
-    if (!json_is_integer(number) || value < 0 || (size_t)value > VS__WYOMING_EVENT_BYTES) {
+    if (!json_is_integer(number) || value < 0) {
         return -EBADMSG;
     }
     *ret = (size_t)value;
-    return 0;
+    return *ret > most ? -EMSGSIZE : 0;
 }
 
 /* The keys behind the header win over those in it. */
@@ -40,23 +40,25 @@ static json_t *merge(const json_t *header, const char *more, size_t bytes)
     return data;
 }
 
-int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *ret,
-                     size_t *ret_used, size_t *ret_payload)
+int vs__wyoming_take_within(const char *from, size_t bytes, const struct vs__wyoming_limits *limits,
+                            struct vs__wyoming_event *ret, size_t *ret_used, size_t *ret_payload)
 {
-    const char *end = memchr(from, '\n', bytes);
+    const char *end = memchr(from, '\n', VS__MIN(bytes, limits->line_bytes));
     size_t line = end ? (size_t)(end - from) + 1 : 0;
     size_t more = 0, payload = 0;
 
     if (!end) {
-        return bytes >= VS__WYOMING_EVENT_BYTES ? -EBADMSG : 0;
+        return bytes >= limits->line_bytes ? -EMSGSIZE : 0;
     }
     json_t *header = json_loadb(from, line, 0, NULL);
     const char *type = json_string_value(json_object_get(header, "type"));
-    int status = type && get_length(header, "data_length", &more) == 0 &&
-                         get_length(header, "payload_length", &payload) == 0 &&
-                         line + more + payload <= VS__WYOMING_EVENT_BYTES
-                     ? 0
-                     : -EBADMSG;
+    int status = type ? get_length(header, "data_length", limits->data_bytes, &more) : -EBADMSG;
+    if (status == 0) {
+        status = get_length(header, "payload_length", limits->payload_bytes, &payload);
+    }
+    if (status == 0 && line + more + payload > limits->event_bytes) {
+        status = -EMSGSIZE;
+    }
     if (status == 0 && line + more + payload <= bytes) {
         json_t *data = merge(header, from + line, more);
         status = data ? 1 : -EBADMSG;
@@ -71,6 +73,17 @@ int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *r
     }
     json_decref(header);
     return status;
+}
+
+int vs__wyoming_take(const char *from, size_t bytes, struct vs__wyoming_event *ret,
+                     size_t *ret_used, size_t *ret_payload)
+{
+    static const struct vs__wyoming_limits whole = {
+        VS__WYOMING_EVENT_BYTES, VS__WYOMING_EVENT_BYTES, VS__WYOMING_EVENT_BYTES,
+        VS__WYOMING_EVENT_BYTES};
+    int status = vs__wyoming_take_within(from, bytes, &whole, ret, ret_used, ret_payload);
+
+    return status == -EMSGSIZE ? -EBADMSG : status;
 }
 
 int vs__wyoming_put(const char *type, json_t *data, const void *payload, size_t payload_bytes,

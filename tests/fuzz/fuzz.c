@@ -9,15 +9,24 @@
 
 #include "base/base.h"
 
-const struct fuzz_entry fuzz_entries[] = {
-    {"wav_header", fuzz_wav_header}, {"pipe_wav", fuzz_pipe_wav},
-    {"pipe_raw", fuzz_pipe_raw},     {"wav_both", fuzz_wav_both},
-    {"file", fuzz_file_reader},      {"ledger", fuzz_ledger},
-    {"jsonl", fuzz_jsonl},           {"captions", fuzz_captions},
-    {"weights", fuzz_weights},       {"replay", fuzz_replay},
-    {"places", fuzz_places},         {"stream", fuzz_stream},
-    {"segmenter", fuzz_segmenter},   {"ring", fuzz_ring},
-    {"resampler", fuzz_resampler},   {NULL, NULL}};
+const struct fuzz_entry fuzz_entries[] = {{"wav_header", fuzz_wav_header},
+                                          {"pipe_wav", fuzz_pipe_wav},
+                                          {"pipe_raw", fuzz_pipe_raw},
+                                          {"wav_both", fuzz_wav_both},
+                                          {"file", fuzz_file_reader},
+                                          {"ledger", fuzz_ledger},
+                                          {"jsonl", fuzz_jsonl},
+                                          {"captions", fuzz_captions},
+                                          {"weights", fuzz_weights},
+                                          {"replay", fuzz_replay},
+                                          {"places", fuzz_places},
+                                          {"stream", fuzz_stream},
+                                          {"segmenter", fuzz_segmenter},
+                                          {"ring", fuzz_ring},
+                                          {"resampler", fuzz_resampler},
+                                          {"wyoming", fuzz_wyoming},
+                                          {"wyoming_wire", fuzz_wyoming_wire},
+                                          {NULL, NULL}};
 
 uint8_t fuzz_u8(struct fuzz *f)
 {

@@ -44,6 +44,7 @@ void fuzz_memory(const struct fuzz *f);
 
 fuzz_target fuzz_wav_header, fuzz_pipe_wav, fuzz_pipe_raw, fuzz_wav_both, fuzz_file_reader;
 fuzz_target fuzz_ledger, fuzz_jsonl, fuzz_captions, fuzz_weights, fuzz_replay, fuzz_places;
+fuzz_target fuzz_wyoming, fuzz_wyoming_wire;
 fuzz_target fuzz_stream, fuzz_segmenter, fuzz_ring, fuzz_resampler;
 
 /** Run one target on one input. */

@@ -53,7 +53,8 @@ modules_export_one()
         names=$(nm -D --defined-only "$module" | awk '$2 ~ /[A-Z]/ {print $3}' | tr '\n' ' ')
         # some are the command's, not the library's
         case "${module##*/} $names" in
-        "serve.so voicestand_serve " | "bus.so voicestand_bus " | "x11.so voicestand_x11 ") ;;
+        "serve.so voicestand_serve " | "bus.so voicestand_bus " | "x11.so voicestand_x11 " | \
+            *"-server.so voicestand_server ") ;;
         *".so vs_module_entry ") ;;
         *) echo "${module##*/}: $names"; return 1 ;;
         esac

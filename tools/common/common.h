@@ -101,6 +101,7 @@ int run_enhance(const struct settings *s, int count, char **arguments);
 int run_eval(const struct settings *s, int count, char **arguments);
 int run_dictate(const struct settings *s, int count, char **arguments);
 int run_type(const struct settings *s, int count, char **arguments);
+int run_serve(const struct settings *s, int count, char **arguments);
 int run_models(const struct settings *s, int count, char **arguments);
 int run_devices(const struct settings *s, int count, char **arguments);
 int run_doctor(const struct settings *s, int count, char **arguments);

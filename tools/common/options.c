@@ -80,6 +80,11 @@ static const char *const capture_names[] = {
     REAL("threshold-off", "P", threshold_off, 0.001, 1,                                            \
          "inside a segment, below it a hop is silence [threshold - 0.15]", .none = 0)
 
+#define CAPTURE                                                                                    \
+    TEXT('c', "capture", "NAME[:ARG]", capture,                                                    \
+         "source: auto, pipewire[:TARGET], alsa[:PCM], file:PATH, pipe, null[:SECONDS] [auto]",    \
+         .choices = capture_names)
+
 static const struct option trigger[] = {VAD, THRESHOLD, THRESHOLD_OFF, {0}};
 
 static const struct option detect[] = {
@@ -142,9 +147,7 @@ static const struct option input[] = {
     {0}};
 
 static const struct option device[] = {
-    TEXT('c', "capture", "NAME[:ARG]", capture,
-         "source: auto, pipewire[:TARGET], alsa[:PCM], file:PATH, pipe, null[:SECONDS] [auto]",
-         .choices = capture_names),
+    CAPTURE,
     NUMBER(0, "seconds", "N", seconds, 1, 31536000, "end after N seconds", .none = 0),
     NUMBER(0, "latency-ms", "MS", latency_ms, 2, 100, "period asked of a device [5]", .none = 0),
     TEXT(0, "place", "POLICY", placement,
@@ -293,6 +296,26 @@ static const struct option control[] = {
          .value = VALUE_FILE),
     {0}};
 
+static const struct option serving[] = {
+    TEXT(0, "listen", "ADDRESS", listen,
+         "unix:PATH, PORT, ADDRESS:PORT or systemd [a port on 127.0.0.1: wyoming 10300, mic 10600]",
+         .value = VALUE_ANY),
+    TEXT(0, "languages", "CODE,CODE", languages,
+         "languages that clients are told the engine knows [its language=, en for pocketsphinx]",
+         .value = VALUE_ANY),
+    NUMBER(0, "engines", "N", engines, 1, 64,
+           "text engines that are loaded: requests heard at once [1]", .none = 0),
+    NUMBER(0, "clients", "N", clients, 1, 1024, "clients at once [16]", .none = 0),
+    NUMBER(0, "wait", "S", wait_s, 1, 3600, "longest wait for a free engine [30]", .none = 0),
+    NUMBER(0, "idle", "S", idle_s, 1, 86400, "a client that is silent for S seconds is left [60]",
+           .none = 0),
+    NUMBER(0, "request-time", "S", request_s, 1, 86400, "longest time for a request [600]",
+           .none = 0),
+    NUMBER(0, "max-audio", "S", audio_s, 1, 86400, "longest audio of a request [3600]", .none = 0),
+    {0}};
+
+static const struct option microphone[] = {CAPTURE, {0}};
+
 static const struct option adding[] = {
     TEXT(0, "licence", "TEXT", licence, "of a model that is added", .value = VALUE_ANY),
     TEXT(0, "source", "TEXT", source, "where a model that is added comes from", .value = VALUE_ANY),
@@ -327,6 +350,8 @@ const struct option_group group_insert = {"Insertion", inserting};
 const struct option_group group_type = {"Typing", typing};
 const struct option_group group_dictate = {"Dictation", dictation};
 const struct option_group group_control = {"Control", control};
+const struct option_group group_serve = {"Serving", serving};
+const struct option_group group_mic = {"Microphone (serve mic)", microphone};
 const struct option_group group_models = {"Adding", adding};
 const struct option_group group_general = {"General", general};
 

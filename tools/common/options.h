@@ -53,6 +53,9 @@ struct settings {
     int language;              /* index into language_names */
     int show_target, hands_free, follow, all, cues, no_notify, plain;
     uint32_t erase, mic_idle_s, quiet_ms, grace_ms;
+    /* servers */
+    const char *listen, *languages;
+    uint32_t engines, clients, wait_s, idle_s, request_s, audio_s;
     /* every command */
     int verbose, quiet, help;
 };
@@ -97,7 +100,7 @@ struct command {
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
     group_enhance, group_detect, group_text, group_output, group_files, group_format, group_monitor,
     group_root, group_bench, group_tune, group_eval, group_models, group_general, group_insert,
-    group_type, group_dictate, group_trigger, group_control;
+    group_type, group_dictate, group_trigger, group_control, group_serve, group_mic;
 /** Keys that paste, NULL behind the last. */
 extern const char *const paste_names[];
 /** Languages of dictation, NULL behind the last. */

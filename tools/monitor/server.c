@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "monitor/server.h"
 
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "common/common.h"
+#include "common/listener.h"
 #include "serve/serve.h"
-
-enum { WAITING_MAX = 16 };
 
 struct metrics_server {
     struct view *view;
-    struct sockaddr_un path; /* of a Unix socket, to be removed */
+    struct listener listener;
     void *module, *running;
     const struct serve_ops *ops;
 };
@@ -56,63 +49,6 @@ static int answer(void *user, const char *path, const char *since, struct serve_
     return 0;
 }
 
-/* A socket that nobody listens on any more is left over from a run that was killed. */
-static void remove_stale(const struct sockaddr_un *path)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return;
-    if (connect(fd, (const struct sockaddr *)path, sizeof(*path)) < 0 && errno == ECONNREFUSED)
-        unlink(path->sun_path);
-    close(fd);
-}
-
-/* Nobody else may connect, from the first instant on: the mode is that of the file when it comes
-   into being. */
-static int open_unix(struct metrics_server *s, const char *path)
-{
-    int fd, status;
-
-    if (path[0] == '\0' || strlen(path) >= sizeof(s->path.sun_path))
-        return -ENAMETOOLONG;
-    s->path.sun_family = AF_UNIX;
-    strcpy(s->path.sun_path, path);
-    remove_stale(&s->path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && fchmod(fd, 0600) == 0 &&
-        bind(fd, (const struct sockaddr *)&s->path, sizeof(s->path)) == 0 &&
-        listen(fd, WAITING_MAX) == 0)
-        return fd;
-    status = -errno;
-    s->path.sun_path[0] = '\0'; /* it is not ours */
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
-static int open_port(const char *text)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-    int one = 1, fd, status;
-
-    if (end == text || *end != '\0' || port < 1 || port > 65535)
-        return -EINVAL;
-    address.sin_port = htons((uint16_t)port);
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
-        bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
-        listen(fd, WAITING_MAX) == 0)
-        return fd;
-    status = -errno;
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
 static int load(struct metrics_server *s, const struct vs_env *env)
 {
     char path[4200];
@@ -144,18 +80,24 @@ int metrics_server_open(const char *address, const struct vs_env *env, struct vi
 {
     struct metrics_server *s = calloc(1, sizeof(*s));
     bool local = strncmp(address, "unix:", 5) == 0;
-    int fd, status;
+    int status;
 
     if (s == NULL)
         return EXIT_STATUS_INTERNAL;
     s->view = v;
+    s->listener.fd = -1;
     status = load(s, env);
     if (status == 0) {
-        fd = local ? open_unix(s, address + 5) : open_port(address);
-        if (fd >= 0)
-            fd = s->ops->start(fd, local, answer, s, &s->running);
-        if (fd < 0)
-            status = say_address(address, fd);
+        /* of other machines' business these figures are none */
+        int opened = local || strspn(address, "0123456789") == strlen(address)
+                         ? listener_open(address, &s->listener)
+                         : -EINVAL;
+        if (opened == 0) {
+            opened = s->ops->start(s->listener.fd, local, answer, s, &s->running);
+            s->listener.fd = -1; /* the module's */
+        }
+        if (opened < 0)
+            status = say_address(address, opened);
     }
     if (status != 0) {
         metrics_server_close(s);
@@ -171,8 +113,7 @@ void metrics_server_close(struct metrics_server *s)
         return;
     if (s->running != NULL)
         s->ops->stop(s->running);
-    if (s->path.sun_path[0] != '\0')
-        unlink(s->path.sun_path);
+    listener_close(&s->listener);
     if (s->module != NULL)
         dlclose(s->module);
     free(s);
