@@ -18,13 +18,16 @@
 #define ANSWER_NS   3000000000 /* what a server may take to answer */
 #define LIST_NS     2000000000
 #define BACKOFF_MIN 50 /* ms between tries to reach a server that is gone */
-#define BACKOFF_MAX 800
+#define BACKOFF_MAX 200
 /* A stream also stops for a moment when it is renegotiated: only then is it worth a sentence. */
 #define GONE_MS 250
 
 /* Cycles in a row in which a clock may stand still: once is a late reading of it, often is a clock
    that does not count, as that of a driver in a client of 0.3. */
 #define STILL_MAX 8
+/* By how much more than its position the time of a clock may move on in a cycle: a server that was stopped
+   while it set a microphone up goes on where it was, as if no time had passed. */
+#define UNTOLD_NS 100000000
 
 /* Where the stream stands in time. Of the audio thread alone. */
 struct track {
@@ -33,6 +36,7 @@ struct track {
     uint64_t ref_position;         /* where the stream stood */
     uint64_t ref_clock;            /* when the graph's clock stood here */
     uint64_t last_clock;           /* the clock in the cycle before */
+    uint64_t next_clock;           /* where it stands in the next cycle if none is lost */
     int64_t next_ns;               /* when the next cycle begins if none is lost */
     uint32_t clock_id, clock_hz;
     uint32_t generation; /* that all this belongs to */
@@ -81,6 +85,19 @@ static uint64_t tolerance(const struct pipewire_source *s, const struct spa_io_c
     return clock_hz == s->rate_hz ? half : VS__MAX(half, s->rate_hz / 500);
 }
 
+/* Frames of time that passed and that the clock's position does not tell. */
+static uint64_t count_untold(const struct pipewire_source *s, const struct spa_io_clock *clock,
+                             uint32_t clock_hz)
+{
+    const struct track *t = &s->track;
+    int64_t told_ns = ((int64_t)clock->position - (int64_t)t->next_clock) * 1000000000 / clock_hz;
+    int64_t cycle_ns = (int64_t)clock->duration * 1000000000 / clock_hz;
+    int64_t untold_ns = (int64_t)clock->nsec - t->next_ns - told_ns;
+    if (clock->flags & SPA_IO_CLOCK_FLAG_FREEWHEEL || untold_ns < VS__MAX(UNTOLD_NS, 2 * cycle_ns))
+        return 0;
+    return frames_in(untold_ns, s->rate_hz);
+}
+
 /* Frames that were lost before this cycle. `*ret_estimated` says that only time told. The stream is
    compared with the clock since the reference, not with the last cycle: a clock that was read a
    cycle too late corrects itself. */
@@ -95,7 +112,11 @@ static uint64_t count_lost(struct pipewire_source *s, const struct spa_io_clock 
         if (t->still < STILL_MAX) {
             uint64_t should =
                 t->ref_position + (clock->position - t->ref_clock) * s->rate_hz / clock_hz;
-            return should > t->position + tolerated ? should - t->position : 0;
+            uint64_t untold = count_untold(s, clock, clock_hz);
+            t->ref_position += untold;
+            *ret_estimated = untold > 0;
+            lost = should > t->position + tolerated ? should - t->position : 0;
+            return lost + untold;
         }
         tolerated *= 2; /* the jitter of such a driver */
     }
@@ -107,6 +128,19 @@ static uint64_t count_lost(struct pipewire_source *s, const struct spa_io_clock 
     t->ref_position = t->position + lost;
     t->ref_clock = clock->position;
     return lost;
+}
+
+/* The server may write it meanwhile, where we are late: then again. */
+static void read_clock(const struct spa_io_position *graph, struct spa_io_clock *ret)
+{
+    const volatile uint64_t *position = &graph->clock.position;
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = *position;
+        *ret = graph->clock;
+        atomic_signal_fence(memory_order_seq_cst);
+        if (*position == before && ret->position == before)
+            return;
+    }
 }
 
 /* Take the graph's clock of this cycle into the track, and give its first frame a stamp. */
@@ -122,7 +156,7 @@ static void stamp_cycle(struct pipewire_source *s, struct vs_capture_stamp *ret)
     *ret = (struct vs_capture_stamp){.position = t->position};
     if (!t->graph)
         return;
-    clock = t->graph->clock;
+    read_clock(t->graph, &clock);
     clock_hz = clock.rate.num ? clock.rate.denom / clock.rate.num : 0;
     if (clock_hz == 0 || clock.duration == 0 || clock.duration > UINT32_MAX)
         return;
@@ -139,6 +173,7 @@ static void stamp_cycle(struct pipewire_source *s, struct vs_capture_stamp *ret)
     t->clock_id = clock.id;
     t->clock_hz = clock_hz;
     t->last_clock = clock.position;
+    t->next_clock = clock.position + clock.duration;
     t->next_ns = (int64_t)(clock.nsec + clock.duration * 1000000000 / clock_hz);
 }
 
@@ -328,7 +363,8 @@ static void on_retry(void *data, uint64_t expirations)
     if (!s->sink)
         return;
     destroy_stream(s);
-    vs__pw_disconnect(&s->server);
+    if (s->server.core)
+        vs__pw_disconnect(&s->server);
     status = vs__pw_connect(&s->server);
     if (status == 0)
         status = create_stream(s);
@@ -338,6 +374,7 @@ static void on_retry(void *data, uint64_t expirations)
         set_timer(s, s->retry, s->backoff_ms);
         return;
     }
+    s->backoff_ms = BACKOFF_MIN;
     if (was_broken)
         say(s, "audio server back");
 }

@@ -93,18 +93,17 @@ int vs__pw_connect(struct vs__pw_server *s)
 {
     sigset_t all, before;
     s->is_broken = false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    s->context = make_context(s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!s->context) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, &before);
+        s->context = make_context(s);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
     if (!s->context)
         return -ENOMEM;
     s->core = pw_context_connect(s->context, NULL, 0);
-    if (!s->core) {
-        int status = errno == EACCES || errno == EPERM ? -EACCES : -EHOSTDOWN;
-        vs__pw_disconnect(s);
-        return status;
-    }
+    if (!s->core)
+        return errno == EACCES || errno == EPERM ? -EACCES : -EHOSTDOWN;
     memset(&s->core_hook, 0, sizeof(s->core_hook));
     pw_core_add_listener(s->core, &s->core_hook, &core_events, s);
     return 0;

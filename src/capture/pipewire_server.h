@@ -41,7 +41,8 @@ struct vs__pw_catalogue {
 
 /** Make the loop and start its thread. @return 0 or -ENOMEM, -EAGAIN. */
 int vs__pw_start(struct vs__pw_server *s);
-/** Connect; the loop is locked or it is its thread that calls. @return 0, -EHOSTDOWN or -errno. */
+/** Connect; the loop is locked or it is its thread that calls. May be tried again after a failure, which
+    is cheap. @return 0, -EHOSTDOWN or -errno. */
 int vs__pw_connect(struct vs__pw_server *s);
 /** Look at all nodes; the loop is locked by another thread than its own.
     @return 0, -EHOSTDOWN if the server does not answer before `deadline_ns` (vs__mono_ns()). */
