@@ -11,6 +11,18 @@
 struct device_plan device_plan;
 struct device_truth device_truth;
 
+#define DEVICE_FAULT(name, words) words,
+const char *const device_fault_words[] = {DEVICE_FAULTS(DEVICE_FAULT)};
+uint64_t device_faults[FAULT_COUNT];
+
+bool device_fault(enum device_fault fault, uint32_t once_in)
+{
+    bool yes = sim_once_in(once_in);
+
+    device_faults[fault] += yes;
+    return yes;
+}
+
 void devices_begin(void)
 {
     device_truth = (struct device_truth){.source_status = 1};
@@ -48,7 +60,7 @@ static int source_open(void *state, const struct vs_capture_params *params,
 /* Speech-like bursts, silence, or what is no sound at all. */
 static void fill(unsigned char *pcm, size_t samples, uint64_t position)
 {
-    bool poison = sim_once_in(device_plan.poison);
+    bool poison = device_fault(FAULT_POISON, device_plan.poison);
     size_t bytes = vs_format_bytes(device_plan.format);
     uint64_t ms = position * 1000 / device_plan.rate_hz;
     bool loud = ms % 1400 > 500;
@@ -70,11 +82,11 @@ static void lose(struct source *s, struct vs_capture_stamp *ret)
 {
     uint64_t lost = 0;
 
-    if (sim_once_in(device_plan.gap))
+    if (device_fault(FAULT_GAP, device_plan.gap))
         lost = 1 + sim_draw(2000);
-    if (sim_once_in(device_plan.long_gap))
+    if (device_fault(FAULT_LONG_GAP, device_plan.long_gap))
         lost = device_plan.rate_hz / 4 + sim_draw(device_plan.rate_hz * 3);
-    ret->flags = lost && sim_once_in(2) ? VS_CAPTURE_ESTIMATED : 0;
+    ret->flags = lost && device_fault(FAULT_ESTIMATED, 2) ? VS_CAPTURE_ESTIMATED : 0;
     s->position += lost;
     device_truth.captured += lost;
 }
@@ -88,7 +100,7 @@ static void pass_time(const struct source *s, size_t frames)
     sim_yield();
     if (device_plan.live && due > vs__mono_ns())
         sim_sleep(due - vs__mono_ns());
-    if (sim_once_in(device_plan.stall))
+    if (device_fault(FAULT_STALL, device_plan.stall))
         sim_sleep((int64_t)sim_draw(1000000) * 1000);
 }
 
@@ -103,7 +115,11 @@ static int64_t next_frames(struct source *s, unsigned char *pcm, size_t room,
     n = (size_t)VS__MIN((uint64_t)n, s->left);
     if (n == 0 || sim_once_in(device_plan.fail)) {
         s->over = true;
-        return device_truth.source_status = n ? errors[sim_draw(VS__COUNT(errors))] : 0;
+        if (n == 0)
+            return device_truth.source_status = 0;
+        uint32_t error = sim_draw(VS__COUNT(errors));
+        device_faults[FAULT_FAIL_IO + error]++;
+        return device_truth.source_status = errors[error];
     }
     pass_time(s, n);
     if (atomic_load(&s->cancelled))
@@ -111,7 +127,7 @@ static int64_t next_frames(struct source *s, unsigned char *pcm, size_t room,
     lose(s, ret);
     ret->position = s->position;
     ret->time_ns = vs__mono_ns() - (int64_t)n * 1000000000 / device_plan.rate_hz;
-    if (sim_once_in(50))
+    if (device_fault(FAULT_NO_TIME, 50))
         ret->time_ns = 0; /* unknown */
     fill(pcm, n * device_plan.channels, s->position);
     s->position += n;
@@ -157,7 +173,9 @@ static void *push_body(void *argument)
             break;
         s->sink.push(s->sink.user, s->buffer, (size_t)n, &stamp);
     }
-    if (n <= 0 && n != -ECANCELED && s->over && !(n == 0 && device_plan.never_ends_itself))
+    bool silent = n == 0 && device_plan.never_ends_itself;
+    device_faults[FAULT_NO_END] += silent && s->over;
+    if (n <= 0 && n != -ECANCELED && s->over && !silent)
         s->sink.end(s->sink.user, (int)n);
     return NULL;
 }
@@ -170,15 +188,15 @@ static int push_start(void *state, const struct vs_capture_sink *sink)
     s->sink = *sink;
     if (sim_once_in(device_plan.talk))
         s->sink.state(s->sink.user, "the device is opened");
-    if (sim_once_in(device_plan.slow_start))
+    if (device_fault(FAULT_SLOW_START, device_plan.slow_start))
         sim_sleep(sim_draw(50) * 1000000);
-    if (sim_once_in(device_plan.refuse_start))
+    if (device_fault(FAULT_REFUSE_START, device_plan.refuse_start))
         return -ENODEV;
     int rc = vs__thread_start(&s->thread, "device", push_body, s);
     if (rc < 0)
         return rc;
     device_truth.started++;
-    if (sim_once_in(device_plan.slow_start))
+    if (device_fault(FAULT_SLOW_START, device_plan.slow_start))
         sim_sleep((int64_t)sim_draw(2000) * 1000000);
     s->running = true;
     return 0;
@@ -235,7 +253,7 @@ static int detector_open(void *state, const struct vs_vad_params *params, struct
     (void)params;
     if (device_plan.vad_flags & VS_VAD_BLOCKS) {
         sim_yield();
-        if (sim_once_in(device_plan.vad_fail))
+        if (device_fault(FAULT_VAD_OPEN, device_plan.vad_fail))
             return -ENODEV;
     }
     ret->block_frames = device_plan.block;
@@ -258,16 +276,16 @@ static int detector_infer(void *state, const float *block, float *ret)
         sum += fabsf(block[i]);
     }
     *ret = sum > 0.02f * (float)device_plan.block ? 0.9f : 0.1f;
-    if (sim_once_in(device_plan.vad_nonsense)) {
+    if (device_fault(FAULT_VAD_NONSENSE, device_plan.vad_nonsense)) {
         static const float nonsense[] = {NAN, -1.0f, 2.0f, INFINITY};
         *ret = nonsense[sim_draw(VS__COUNT(nonsense))];
     }
-    if (sim_once_in(device_plan.vad_slow))
+    if (device_fault(FAULT_VAD_SLOW, device_plan.vad_slow))
         sim_sleep(sim_draw(30) * 1000000);
-    if (device_plan.vad_flags & VS_VAD_BLOCKS && sim_once_in(device_plan.vad_hang))
+    if (device_plan.vad_flags & VS_VAD_BLOCKS && device_fault(FAULT_VAD_HANG, device_plan.vad_hang))
         sim_sleep((int64_t)sim_draw(4000) * 1000000);
     d->inside = false;
-    if (sim_once_in(device_plan.vad_fail)) {
+    if (device_fault(FAULT_VAD_FAIL, device_plan.vad_fail)) {
         device_truth.detector_failed++;
         return -EIO;
     }
@@ -311,11 +329,11 @@ static int engine_enter(struct engine *e)
     SIM_CHECK(!e->inside);
     e->inside = true;
     sim_yield();
-    if (sim_once_in(device_plan.stt_slow))
+    if (device_fault(FAULT_STT_SLOW, device_plan.stt_slow))
         sim_sleep((int64_t)sim_draw(1500) * 1000000);
-    if (sim_once_in(device_plan.stt_hang))
+    if (device_fault(FAULT_STT_HANG, device_plan.stt_hang))
         sim_await(&e->cancelled);
-    int rc = sim_once_in(device_plan.stt_fail) ? -EIO : 0;
+    int rc = device_fault(FAULT_STT_FAIL, device_plan.stt_fail) ? -EIO : 0;
     if (atomic_load(&e->cancelled))
         rc = -ECANCELED;
     e->failed = e->failed || rc < 0;

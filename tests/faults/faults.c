@@ -2,7 +2,8 @@
 /* Runs of the shipped pipeline and stream in which everything may go wrong, each from its seed, in
    simulated time: what must hold holds all the same.
 
-   faults [--runs N] [--from SEED] [--tap]   N runs from seeds SEED on; figures at the end
+   faults [--runs N] [--from SEED] [--tap] [--classes]   N runs from seeds SEED on; figures at the
+                            end, of each class of fault where they are asked for
    faults --seed SEED                        one of them, and what happened in it */
 #include <errno.h>
 #include <stdio.h>
@@ -85,13 +86,13 @@ static void on_event(void *user, const struct vs_event *e)
         run.ledger = *e->ledger;
         run.ended = true;
     }
-    if (sim_once_in(run.slow))
+    if (device_fault(FAULT_USER_SLOW, run.slow))
         sim_sleep((int64_t)sim_draw(300) * 1000000);
     if (sim_once_in(run.look)) {
         struct vs_stats stats = {.size = sizeof(stats)};
         vs_pipeline_stats(run.pipeline, &stats);
     }
-    if (run.pipeline && sim_once_in(run.abort_once_in)) {
+    if (run.pipeline && device_fault(FAULT_USER_ABORT, run.abort_once_in)) {
         run.aborted = true;
         vs_pipeline_abort(run.pipeline);
     }
@@ -225,13 +226,13 @@ static int own_run(vs_pipeline *p, const struct vs_pipeline_config *c)
         vs_pipeline_stats(p, &stats);
         sim_sleep((int64_t)sim_draw(200) * 1000000);
     }
-    if (sim_once_in(3) || device_plan.stt_hang) {
+    if (device_fault(FAULT_OWNER_ABORT, 3) || device_plan.stt_hang) {
         run.aborted = true;
         vs_pipeline_abort(p);
     }
     if (sim_once_in(3))
         sim_sleep((int64_t)sim_draw(200) * 1000000);
-    if (sim_once_in(2))
+    if (device_fault(FAULT_OWNER_STOP, 2))
         vs_pipeline_stop(p);
     if (sim_once_in(4))
         vs_pipeline_stop(p);
@@ -255,6 +256,8 @@ static void run_pipeline(void)
 
     sum.allocations += fail_alloc > 0;
     sum.threads += fail_thread > 0 && fail_thread <= 5;
+    device_faults[FAULT_ALLOCATION] += fail_alloc > 0;
+    device_faults[FAULT_THREAD] += fail_thread > 0 && fail_thread <= 5;
     vs__alloc_fail_after(fail_alloc);
     sim_thread_fail_after(fail_thread);
     int rc = vs_pipeline_create(&c, &p);
@@ -311,6 +314,7 @@ static void run_stream(void)
 
     sum.streams++;
     sum.allocations += fail_alloc > 0;
+    device_faults[FAULT_ALLOCATION] += fail_alloc > 0;
     device_plan.live = 0;
     c.rate_hz = device_plan.rate_hz;
     c.channels = device_plan.channels;
@@ -331,7 +335,7 @@ static void run_stream(void)
         int one = vs_stream_push(s, memset(pcm, sim_once_in(9) ? 0xff : 0, sizeof(pcm)), n);
         left -= n;
         device_truth.captured += n;
-        if (sim_once_in(device_plan.gap)) {
+        if (device_fault(FAULT_STREAM_GAP, device_plan.gap)) {
             uint64_t lost = sim_draw(sim_once_in(2) ? 1000 : 100000);
             device_truth.captured += lost;
             one |= vs_stream_gap(s, lost);
@@ -377,7 +381,7 @@ static uint64_t number(const char *text)
 int main(int argc, char **argv)
 {
     uint64_t runs = 1000, from = 1, one = 0;
-    bool tap = false, single = false;
+    bool tap = false, single = false, classes = false;
 
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -389,8 +393,12 @@ int main(int argc, char **argv)
             single = true, one = number(argv[++i]);
         else if (strcmp(argv[i], "--tap") == 0)
             tap = true;
+        else if (strcmp(argv[i], "--classes") == 0)
+            classes = true;
         else
-            return fprintf(stderr, "usage: faults [--runs N] [--from SEED] [--seed SEED]\n"), 2;
+            return fprintf(stderr,
+                           "usage: faults [--runs N] [--from SEED] [--seed SEED] [--classes]\n"),
+                   2;
     }
     sim_program = argv[0];
     if (tap)
@@ -410,5 +418,7 @@ int main(int argc, char **argv)
         (unsigned long long)sum.refused, (unsigned long long)sum.allocations,
         (unsigned long long)sum.threads, (unsigned long long)sum.frames,
         (unsigned long long)sum.dropped, (unsigned long long)sum.events);
+    for (int i = 0; classes && i < FAULT_COUNT; i++)
+        printf("fault %llu %s\n", (unsigned long long)device_faults[i], device_fault_words[i]);
     return 0;
 }

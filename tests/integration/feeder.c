@@ -3,7 +3,8 @@
    graph's own thread, so that nothing is lost however fast the graph runs. Gives silence until
    SIGUSR1, then the file, then silence; says "start NS", by CLOCK_MONOTONIC, when its first frame is
    asked for, and "done" on standard output when the file is out.
-   feeder NAME RAW-S16-48K-MONO [SPEED]: in the freewheel group, at most SPEED times real time. */
+   feeder NAME RAW-S16-48K-MONO [SPEED [TIMES]]: in the freewheel group, at most SPEED times real time;
+   the file TIMES times, one behind the other. */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 struct feeder {
     struct pw_stream *stream;
     int16_t *audio;
-    size_t frames, at;
+    size_t frames, at, times;
     double speed;
     struct timespec next;
     _Atomic int playing, done;
@@ -57,14 +58,14 @@ static void on_process(void *user)
         atomic_store(&f->start_ns, now.tv_sec * 1000000000LL + now.tv_nsec);
     }
     if (atomic_load(&f->playing))
-        for (; out < n && f->at < f->frames; out++)
-            to[out] = (float)f->audio[f->at++] / 32768.0f;
+        for (; out < n && f->at < f->frames * f->times; out++)
+            to[out] = (float)f->audio[f->at++ % f->frames] / 32768.0f;
     memset(to + out, 0, (n - out) * sizeof(float));
     d->chunk->offset = 0;
     d->chunk->stride = sizeof(float);
     d->chunk->size = (uint32_t)(n * sizeof(float));
     pw_stream_queue_buffer(f->stream, b);
-    if (f->at == f->frames)
+    if (f->at == f->frames * f->times)
         atomic_store(&f->done, 1);
     if (f->speed > 0)
         keep_pace(f, n);
@@ -111,12 +112,13 @@ static int connect_stream(struct feeder *f, struct pw_thread_loop *loop, const c
 
 int main(int argc, char **argv)
 {
-    struct feeder f = {.speed = argc > 3 ? atof(argv[3]) : 0};
+    struct feeder f = {.speed = argc > 3 ? atof(argv[3]) : 0,
+                       .times = argc > 4 ? strtoul(argv[4], NULL, 10) : 1};
     sigset_t set;
     int number;
 
     if (argc < 3 || read_file(&f, argv[2]) < 0) {
-        fprintf(stderr, "feeder: NAME RAW-S16-48K-MONO [SPEED]\n");
+        fprintf(stderr, "feeder: NAME RAW-S16-48K-MONO [SPEED [TIMES]]\n");
         return 2;
     }
     sigemptyset(&set);

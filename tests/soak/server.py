@@ -1,0 +1,410 @@
+# SPDX-License-Identifier: MIT
+"""A real PipeWire server of its own: hours of audio as fast as it can, and faults while it plays."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from rig import ROOT, Account, Skip, Watch, check, finish, holds, make_tape, parse, start, wait_for
+
+RATE = 48000
+
+
+class Session:
+    """scripts/private-pipewire as long as this lives: its environment, its tools, its processes."""
+
+    def __init__(self, rig):
+        self.rig = rig
+        words = rig.path('session')
+        self.holder = subprocess.Popen([os.path.join(ROOT, 'scripts', 'private-pipewire'), 'sh', '-c',
+                                        'env -0 >"$0.new"; mv "$0.new" "$0"; read -r x', words],
+                                       stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: os.path.exists(words) or self.holder.poll() is not None, 30, 'a PipeWire session')
+        if not os.path.exists(words):
+            reason = self.holder.stderr.read().strip().splitlines()
+            check(self.holder.returncode == 77, 'no PipeWire session:', *reason)
+            raise Skip(reason[-1])
+        with open(words) as f:
+            self.env = dict(pair.split('=', 1) for pair in f.read().split('\0') if pair)
+        self.folder = self.env['PRIVATE_PIPEWIRE']
+        os.remove(words)
+
+    def close(self):
+        self.holder.stdin.close()
+        self.holder.wait(30)
+        self.holder.stderr.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def call(self, *command, fails=False):
+        p = subprocess.run(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           stdin=subprocess.DEVNULL, text=True, timeout=60)
+        check(fails or p.returncode == 0, ' '.join(command), 'failed:', p.stdout.strip())
+        return p.stdout
+
+    def pid(self, name):
+        with open('%s/%s.pid' % (self.folder, name)) as f:
+            return int(f.read())
+
+    def has_node(self, name):
+        return '"%s"' % name in self.call('pw-cli', 'ls', 'Node', fails=True)
+
+    def feeder(self, *arguments):
+        """A microphone that plays; see tests/integration/feeder.c."""
+        p = subprocess.Popen([os.path.join(self.rig.build, 'tests', 'integration', 'feeder'), *arguments],
+                             env=self.env, stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: self.has_node(arguments[0]), 10, 'the node ' + arguments[0], 0.05)
+        return p
+
+    def listen(self, out, *arguments, **more):
+        return start(self.rig, 'listen', '-q', '-f', 'jsonl', '-o', out, *arguments, env=self.env, **more)
+
+    def manager(self):
+        """Start the session manager again, as the session does."""
+        home = self.folder + '/home'
+        with open(self.folder + '/wireplumber.log', 'a') as log:
+            p = subprocess.Popen(['wireplumber'], env=dict(self.env, HOME=home, XDG_STATE_HOME=home,
+                                                           XDG_CONFIG_HOME=home),
+                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        with open(self.folder + '/wireplumber.pid', 'w') as f:
+            f.write(str(p.pid))
+        self.mine = p
+        wait_for(lambda: 'WirePlumber [export]' in self.call('wpctl', 'status', fails=True), 20, 'a session manager',
+                 0.02)
+
+
+# as fast as it can -------------------------------------------------------------------------------------
+
+LOOP_S = 600
+
+
+def freewheel(rig, hours, until):
+    """So many hours through the server, or until that time; each run checks where its segments lie."""
+    tape = rig.path('tape.wav')
+    loop_s = LOOP_S if hours > 1 else 60
+    audio = make_tape(tape, loop_s, RATE, rig.draw)
+    raw = rig.path('tape.raw')
+    with open(raw, 'wb') as f:
+        f.write(audio)
+    wanted = parse_tape(rig, tape)
+    with Session(rig) as session:
+        while rig.heard_s() < hours * 3600 and time.monotonic() < until:
+            left = hours * 3600 - rig.heard_s()
+            loops = max(2, min(60, round(left / loop_s)))
+            one_freewheel(rig, session, raw, wanted, loops, len(audio) // 2)
+
+
+def parse_tape(rig, tape):
+    out = rig.path('tape.jsonl')
+    p = start(rig, 'segment', '-q', '-f', 'jsonl', '-o', out, tape)
+    check(finish(p, 0, 600) == 0, 'segment failed')
+    return parse(rig, out, False).segments
+
+
+def one_freewheel(rig, session, raw, wanted, loops, frames):
+    out = rig.path('free.jsonl')
+    feeder = session.feeder('tape', raw, '1000', str(loops))
+    p = session.listen(out, '-c', 'pipewire:tape,node.group=pipewire.freewheel,node.latency=8192/48000', '--ring-ms',
+                       '60000')
+    watch, began = Watch(p.pid), time.monotonic()
+    try:
+        wait_for(lambda: os.path.exists(out) and os.path.getsize(out) > 0, 20, 'sound')
+        feeder.send_signal(signal.SIGUSR1)
+        said = feeder.stdout.readline() + feeder.stdout.readline()
+        check('done' in said, 'the feeder ended:', said)
+        took = time.monotonic() - began
+        time.sleep(0.1)
+    finally:
+        status = finish(p)
+        feeder.kill()
+        feeder.communicate()
+    check(status in (0, 130), 'listen ended with', status)
+    account = parse(rig, out, True)
+    ledger = account.ledgers[0]
+    rig.hear('PipeWire server, freewheel, 48000 Hz', ledger)
+    rig.took('freewheel: times real time', loops * frames / RATE / took)
+    slope = watch.slope('listen, freewheel', ledger['captured'] / RATE)
+    if slope:
+        rig.slopes.append(slope)
+    compare_loops(account, wanted, loops, frames)
+
+
+def compare_loops(account, wanted, loops, frames):
+    """Lost frames count as time: so each segment of each repetition lies where the tape has it, but for those
+    in which frames are lost. Bounds may move by hops, as a detector remembers what was before."""
+    near = RATE // 10
+    starts = sorted(a for a, _ in account.segments)
+    check(starts, 'no segment in', loops, 'repetitions')
+    gaps = [(g['start_frame'] - RATE, g['end_frame'] + RATE) for g in account.gaps]
+    base = find_base(starts, [a for a, _ in wanted], near)
+    met = missed = at = 0
+    for k in range(loops):
+        for a, _ in wanted:
+            want = base + k * frames + a
+            while at < len(starts) and starts[at] < want - near:
+                at += 1
+            if at < len(starts) and starts[at] <= want + near:
+                met += 1
+            elif not any(g <= want <= h for g, h in gaps):
+                missed += 1
+    check(missed <= max(4, 0.03 * loops * len(wanted)), missed, 'of', loops * len(wanted), 'segments lie elsewhere,', met,
+          'where they should')
+
+
+def find_base(starts, wanted, near):
+    """Where the tape begins: the first start that puts most of the next ones where they belong."""
+    best, base = -1, 0
+    for first in starts[:max(3, len(wanted) // 3)]: # not those of the next repetition
+        for reference in wanted[:3]:
+            origin = first - reference
+            off = [min((s - origin - w for s in starts[:60]), key=abs) for w in wanted[:20]]
+            hits = sum(abs(o) <= near for o in off)
+            if hits > best:
+                best, base = hits, origin + sorted(off)[len(off) // 2]
+    return base
+
+
+# faults -----------------------------------------------------------------------------------------------
+
+class Faults:
+    """One live run, and what happens to it."""
+
+    def __init__(self, rig, session):
+        self.rig, self.session, self.out = rig, session, rig.path('live.jsonl')
+        self.extra = False
+
+    def begin(self):
+        with open(self.out, 'w'):
+            pass
+        self.file = open(self.out)
+        self.rest, self.seen = '', []
+        self.began = time.monotonic()
+        self.p = self.session.listen(self.out, '-c', 'pipewire', '--latency-ms', '20')
+        self.watch = Watch(self.p.pid)
+        self.await_event(0, lambda e: e['event'] == 'state')
+
+    def end(self):
+        status = finish(self.p)
+        elapsed = time.monotonic() - self.began
+        self.file.close()
+        check(status in (0, 130), 'listen ended with', status)
+        account = parse(self.rig, self.out, True)
+        ledger = account.ledgers[0]
+        heard = ledger['captured'] / ledger['rate_hz']
+        self.rig.took('server: time of a run that the account misses', abs(elapsed - heard) * 1000)
+        check(abs(elapsed - heard) < OFF_S, 'the account has %.3f s and %.3f s passed' % (heard, elapsed))
+        self.rig.hear('PipeWire server, real time, with faults', ledger)
+        slope = self.watch.slope('listen, with faults of the server', heard)
+        if slope:
+            self.rig.slopes.append(slope)
+            check(slope['fds'][1] - slope['fds'][0] <= 24, 'descriptors grow:', slope)
+
+    def read(self):
+        self.rest += self.file.read()
+        *lines, self.rest = self.rest.split('\n')
+        self.seen += [json.loads(line) for line in lines if '"event":"probability"' not in line]
+
+    def await_event(self, since_ns, wanted, seconds=10, what='an event'):
+        """The first such event decided after that time."""
+        def look():
+            self.read()
+            check(self.p.poll() is None, 'listen ended by itself:', self.p.returncode)
+            return next((e for e in self.seen if e['mono_ns'] > since_ns and wanted(e)), None)
+        return wait_for(look, seconds, what, 0.005)
+
+    def sound_since(self, since_ns, what, name, limit_ms=5000):
+        """Audio flows again: the gap before its first frames is told. Takes the time from then on."""
+        gap = self.await_event(since_ns, lambda e: e['event'] == 'gap', limit_ms / 1000 + 2, what)
+        took = (gap['mono_ns'] - since_ns) / 1e6
+        self.rig.took(name, took)
+        return took
+
+    def pause(self, most):
+        time.sleep(self.rig.draw.uniform(0.02, most))
+
+    # what happens -------------------------------------------------------------------------------------
+
+    def microphone(self):
+        self.session.call('mic-remove')
+        self.pause(1.0)
+        since = time.monotonic_ns()
+        self.session.call('mic-add')
+        self.sound_since(since, 'sound after a microphone came back', 'microphone back to the first sample')
+        self.rig.fault('microphone removed and added')
+
+    def server(self, away_s=None):
+        self.session.call('server-stop')
+        busy, began = busy_s(self.p.pid), time.monotonic()
+        if away_s:
+            time.sleep(away_s)
+        else:
+            self.pause(3.0)
+        share = (busy_s(self.p.pid) - busy) / (time.monotonic() - began)
+        self.rig.took('processor time while the server is away, per mille', 1000 * share)
+        ready = {}
+        start_server(self.session, ready)
+        took = self.sound_since(ready['microphone'], 'sound after the server came back',
+                                'server, manager and microphone back to the first sample')
+        self.rig.fault('server killed and restarted')
+        return took
+
+    def server_long_away(self):
+        """Away for so long that the waits between tries have grown to their longest: they once were too long."""
+        soon(lambda: self.server(0.85), 'the server came back')
+
+    def manager_after_server(self):
+        """The stream that fails then is tried again at once, as if no server had been away before."""
+        soon(self.manager, 'the session manager came back after the server had been away')
+
+    def manager(self):
+        os.kill(self.session.pid('wireplumber'), signal.SIGKILL)
+        reap(self.session)
+        self.pause(0.6)
+        self.session.manager()
+        self.session.call('mic-remove') # real ones go and come with it
+        since = time.monotonic_ns()
+        self.session.call('mic-add')
+        took = self.sound_since(since, 'sound after the session manager came back',
+                                'session manager and microphone back to the first sample')
+        self.rig.fault('session manager killed and restarted')
+        return took
+
+    def stop_server(self):
+        self.stop(self.session.pid('pipewire'), 'server stopped and continued', 1.5)
+
+    def stop_new_server(self):
+        """A server that is stopped while it sets a microphone up has a clock that leaves that time out; which
+        once was counted nowhere."""
+        self.manager()
+        self.stop(self.session.pid('pipewire'), 'server stopped while a microphone is new', 1.5)
+
+    def stop_manager(self):
+        self.stop(self.session.pid('wireplumber'), 'session manager stopped and continued', 0.5)
+
+    def stop_us(self):
+        self.stop(self.p.pid, 'we stopped and continued', 1.5)
+
+    def stop(self, pid, name, most):
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.pause(most)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self.flows(time.monotonic_ns(), 'sound after: ' + name)
+        self.rig.fault(name)
+
+    def quantum(self):
+        for value in (self.rig.draw.choice((256, 512, 2048, 4096)), 0):
+            self.session.call('pw-metadata', '-n', 'settings', '0', 'clock.force-quantum', str(value))
+            self.pause(0.3)
+        self.flows(time.monotonic_ns(), 'sound after another quantum')
+        self.rig.fault('quantum changed')
+
+    def rate(self):
+        for value in (44100, 0):
+            self.session.call('pw-metadata', '-n', 'settings', '0', 'clock.force-rate', str(value))
+            self.pause(0.3)
+        self.settle()
+        self.flows(time.monotonic_ns(), 'sound after another rate')
+        self.rig.fault('rate of the graph changed')
+
+    def default(self):
+        self.session.call('mic-add', 'other-mic')
+        self.session.call('pw-metadata', '0', 'default.configured.audio.source', '{ "name": "other-mic" }')
+        self.pause(0.5)
+        self.session.call('pw-metadata', '0', 'default.configured.audio.source', '{ "name": "test-mic" }')
+        self.pause(0.3)
+        self.session.call('mic-remove', 'other-mic')
+        self.settle()
+        self.flows(time.monotonic_ns(), 'sound after another default')
+        self.rig.fault('default microphone changed')
+
+    def hogs(self):
+        hogs = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(4)]
+        self.pause(0.7)
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+        self.flows(time.monotonic_ns(), 'sound after processors were taken')
+        self.rig.fault('processors taken by others')
+
+    def settle(self):
+        time.sleep(0.2)
+
+    def flows(self, since_ns, what):
+        """Audio flows at or after this time: we are stopped for so long that a gap must follow, exactly seen
+        where sound comes back; a run that heard nothing more would tell none."""
+        os.kill(self.p.pid, signal.SIGSTOP)
+        time.sleep(0.3)
+        os.kill(self.p.pid, signal.SIGCONT)
+        self.await_event(since_ns, lambda e: e['event'] == 'gap', 10, what)
+
+
+SOON_MS, TRIES = 500, 3
+OFF_S = 0.4 # of account and clock: the start of a run, and what a virtual microphone's clock slips
+
+
+def soon(fault, what):
+    """The machine may be busy for once; a wait that is too long is so each time."""
+    took = [fault()]
+    while took[-1] > SOON_MS and len(took) < TRIES:
+        took.append(fault())
+    check(took[-1] <= SOON_MS, what, 'and sound came after', took, 'ms, each time later than', SOON_MS)
+
+
+def busy_s(pid):
+    """Processor time of a process, in seconds."""
+    with open('/proc/%d/stat' % pid) as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def reap(session):
+    mine = getattr(session, 'mine', None)
+    if mine and mine.poll() is None:
+        mine.wait()
+
+
+def start_server(session, ready):
+    """server-start, with the instant before the microphone is made: then server and manager are there."""
+    session.call('sh', '-c', '. "$PRIVATE_PIPEWIRE/lib.sh"; start_programs')
+    ready['microphone'] = time.monotonic_ns()
+    session.call('mic-add')
+
+
+def faults(rig, count, until):
+    """So many faults, or until that time, in runs of a dozen."""
+    with Session(rig) as session:
+        f = Faults(rig, session)
+        ways = [f.microphone, f.stop_us, f.server_long_away, f.manager_after_server, f.stop_new_server,
+                f.stop_server, f.quantum, f.microphone, f.rate, f.default, f.stop_manager, f.hogs, f.server]
+        turn = 0
+        while turn < count and (turn == 0 or time.monotonic() < until):
+            f.begin()
+            for _ in range(len(ways)):
+                ways[turn % len(ways)]()
+                turn += 1
+                if turn >= count or time.monotonic() > until:
+                    break
+            f.end()
+    leaves_nothing(rig)
+
+
+def leaves_nothing(rig):
+    """A run that is asked to end while no server is there ends, and tells what it heard."""
+    with Session(rig) as session:
+        f = Faults(rig, session)
+        f.begin()
+        session.call('server-stop')
+        time.sleep(0.4)
+        status = finish(f.p, signal.SIGTERM, 5)
+        check(status in (0, 143), 'listen without a server ended with', status)
+        rig.hear('PipeWire server, real time, with faults', parse(rig, f.out, True).ledgers[0])
+        f.file.close()
+        rig.fault('asked to end while the server is gone')
+        session.call('server-start')
