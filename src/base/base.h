@@ -35,8 +35,8 @@ __attribute__((format(printf, 4, 5))) void vs__log(const struct vs_log *log, int
 
 /* memory ------------------------------------------------------------------------------------ */
 
-/** Zeroed memory aligned to 64 bytes, or NULL; from a page on aligned to pages and kept out of core
-    dumps. Freed by vs__free() alone, which wipes it. */
+/** Zeroed memory aligned to 64 bytes and kept out of core dumps, or NULL. Freed by vs__free() alone, which
+    wipes it. */
 void *vs__alloc(size_t bytes);
 void vs__free(void *memory);
 /** Copy of a string, to be freed with vs__free(); NULL for NULL or without memory. */

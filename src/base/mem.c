@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory, with a hook that lets tests see every failure path. Any of it may hold someone's voice or
-   words, so all of it is wiped when it is freed, and whole pages are kept out of core dumps. */
+   words, so all of it is wiped when it is freed, and kept out of core dumps. */
 #include "base/base.h"
 
 #include <malloc.h>
@@ -35,35 +35,40 @@ static size_t page_bytes(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* All pages that it touches, with what the C library keeps before it: pieces of memory that lie side by
+   side are then one mapping for the kernel, which has not many. What lies between them is kept out too,
+   and stays so when they are freed. */
+static void keep_out_of_dumps(void *memory, size_t bytes)
+{
+    uintptr_t page = page_bytes();
+    uintptr_t from = ((uintptr_t)memory - 2 * sizeof(size_t)) / page * page;
+    uintptr_t to = ((uintptr_t)memory + bytes + page - 1) / page * page;
+
+    (void)madvise((void *)from, to - from, MADV_DONTDUMP);
+}
+
 void *vs__alloc(size_t bytes)
 {
     if (must_fail() || bytes > PTRDIFF_MAX - HUGE_BYTES)
         return NULL;
-    size_t page = page_bytes(), step = bytes >= page ? page : 64;
-    size_t whole = bytes ? (bytes + step - 1) / step * step : step;
+    size_t whole = bytes ? (bytes + 63) / 64 * 64 : 64;
     size_t huge = whole / HUGE_BYTES * HUGE_BYTES;
     void *memory = NULL;
-    if (posix_memalign(&memory, huge ? HUGE_BYTES : step, whole) != 0)
+    if (posix_memalign(&memory, huge ? HUGE_BYTES : 64, whole) != 0)
         return NULL;
     /* What fills huge pages gets them where the system gives them on request: fewer misses of the
        translation buffer. */
     if (huge)
         (void)madvise(memory, huge, MADV_HUGEPAGE);
-    if (step == page)
-        (void)madvise(memory, whole, MADV_DONTDUMP);
+    keep_out_of_dumps(memory, whole);
     memset(memory, 0, whole);
     return memory;
 }
 
 void vs__free(void *memory)
 {
-    if (!memory)
-        return;
-    size_t page = page_bytes(), bytes = malloc_usable_size(memory);
-    explicit_bzero(memory, bytes);
-    if ((uintptr_t)memory % page == 0 && bytes >= page)
-        (void)madvise(memory, bytes / page * page,
-                      MADV_DODUMP); /* whoever gets it next may want it */
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
     free(memory);
 }
 

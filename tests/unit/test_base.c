@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,36 @@ static void memory_is_zeroed_aligned_and_fails_on_demand(void **state)
     assert_non_null(third);
     vs__free(first);
     vs__free(third);
+}
+
+static size_t count_mappings(void)
+{
+    FILE *f = fopen("/proc/self/maps", "re");
+    size_t lines = 0;
+
+    assert_non_null(f);
+    for (int c = fgetc(f); c != EOF; c = fgetc(f))
+        lines += c == '\n';
+    fclose(f);
+    return lines;
+}
+
+/* A process may have 65530 mappings; ten thousand streams need some memory each. */
+static void kept_out_of_dumps_are_few_mappings(void **state)
+{
+    enum { PIECES = 2000 };
+    static void *pieces[PIECES];
+    size_t before = count_mappings();
+
+    (void)state;
+    for (size_t i = 0; i < PIECES; i++) {
+        pieces[i] = vs__alloc(i % 2 ? 10000 : 700);
+        assert_non_null(pieces[i]);
+    }
+    size_t more = count_mappings() - before;
+    for (size_t i = 0; i < PIECES; i++)
+        vs__free(pieces[i]);
+    assert_in_range(more, 0, PIECES / 10);
 }
 
 static void a_pool_gives_each_block_once(void **state)
@@ -186,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_aligned_and_fails_on_demand),
+        cmocka_unit_test(kept_out_of_dumps_are_few_mappings),
         cmocka_unit_test(a_pool_gives_each_block_once),
         cmocka_unit_test(structs_can_grow),
         cmocka_unit_test(a_raise_is_never_lost),
