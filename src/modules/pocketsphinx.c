@@ -1,18 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The `pocketsphinx` text engine: Debian's recogniser with its English model. The only file that
-   includes its headers.
-
-   A segment's first second is gathered before the search begins: its mean cepstrum sets the
-   channel normalisation, so that a segment's text does not hang on the segments before it. */
+/* The `pocketsphinx` text engine: Debian's recogniser with its English model, in a process of its own
+   (host/pocketsphinx_host.c): what goes wrong there costs a try and no audio. */
 #include <errno.h>
-#include <math.h>
-#include <pocketsphinx.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <sphinxbase/cmn.h>
-#include <sphinxbase/err.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,64 +9,15 @@
 #include <voicestand/backend.h>
 
 #include "base/base.h"
+#include "host/hosted.h"
+#include "stt/address.h"
 
-#define DEFAULT_DIR   "/usr/share/pocketsphinx/model/en-us"
-#define GATHER_FRAMES VS_RATE_HZ
-/* One look at the hypothesis for so much new audio: finding it costs a walk over the lattice. */
-#define PARTIAL_FRAMES (VS_RATE_HZ / 5)
-#define CHUNK_FRAMES   (VS_RATE_HZ / 10)
-#define MAX_CEPSTRA    64
-#define TEXT_BYTES     65536
-#define MAX_WORDS      2048 /* more than is said in a segment of ten minutes */
-#define HOPS_PER_S     100.0
+#define HOST            "pocketsphinx-host"
+#define DEFAULT_DIR     "/usr/share/pocketsphinx/model/en-us"
+#define DEFAULT_TIMEOUT 60
+#define DEFAULT_TRIES   2
 
-struct sphinx {
-    const struct vs_log *log;
-    cmd_ln_t *config;
-    ps_decoder_t *decoder;
-    fe_t *front;       /* for the channel normalisation */
-    bool is_open;      /* between ps_start_utt() and ps_end_utt() */
-    bool is_gathering; /* the search has not begun */
-    _Atomic bool is_cancelled;
-    size_t gathered, since_look, heard; /* frames */
-    int16_t first[GATHER_FRAMES];
-    char text[TEXT_BYTES];
-    struct vs_word words[MAX_WORDS];
-    char spelled[TEXT_BYTES]; /* their texts */
-};
-
-/* messages ---------------------------------------------------------------------------------- */
-
-/* Its messages have no owner but the thread that it works on. Where it would end the process for a
-   damaged model, control goes back to `escape` instead. */
-static _Thread_local const struct vs_log *current_log;
-static _Thread_local jmp_buf *escape;
-
-__attribute__((format(printf, 3, 4))) static void take_message(void *user, err_lvl_t level,
-                                                               const char *format, ...)
-{
-    char line[400];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    line[strcspn(line, "\n")] = '\0';
-    if (line[0]) {
-        vs__log(current_log, VS_LOG_DEBUG, "stt", "pocketsphinx: %s", line);
-    }
-    if (level == ERR_FATAL && escape) {
-        longjmp(*escape, 1);
-    }
-}
-
-static void take_messages(void)
-{
-    err_set_logfp(NULL); /* its list of settings goes there past the callback */
-    err_set_callback(take_message, NULL);
-}
-
-/* opening ----------------------------------------------------------------------------------- */
+enum { TIMEOUT_S, TRIES, SETTINGS };
 
 struct model {
     char acoustic[512], language[512], words[512];
@@ -92,7 +32,7 @@ static bool has_file(const char *folder, const char *name)
 }
 
 /* A folder as Debian's: LANGUAGE/{LANGUAGE/mdef, LANGUAGE.lm.bin, cmudict-LANGUAGE.dict}. */
-static int find_model(const struct sphinx *s, const char *folder, struct model *ret)
+static int find_model(const struct vs_log *log, const char *folder, struct model *ret)
 {
     char base[256];
     size_t length = strlen(folder);
@@ -115,7 +55,7 @@ static int find_model(const struct sphinx *s, const char *folder, struct model *
         access(ret->words, R_OK) == 0) {
         return 0;
     }
-    vs__log(s->log, VS_LOG_ERROR, "stt",
+    vs__log(log, VS_LOG_ERROR, "stt",
             strcmp(folder, DEFAULT_DIR) == 0
                 ? "no English model in %s: install pocketsphinx-en-us"
                 : "no model in %s: it needs NAME/mdef, NAME.lm.bin and cmudict-NAME.dict, with "
@@ -124,284 +64,71 @@ static int find_model(const struct sphinx *s, const char *folder, struct model *
     return -ENOENT;
 }
 
-/* Silence is kept and noise not subtracted: segments are cut to speech already, and what its own
-   detector would throw away are soft consonants. Nothing is mapped: a file that is cut
-   short is then found here and does not kill the process later. */
-static int load(struct sphinx *s, const struct model *model)
-{
-    jmp_buf here;
+struct sphinx {
+    struct vs__hosted hosted;
+    struct vs__setting settings[SETTINGS];
+    char *folder;
+    struct model model;
+    const char *arguments[5];
+};
 
-    escape = &here;
-    if (setjmp(here) != 0) {
-        escape = NULL;
-        s->decoder = NULL; /* half built: what it holds is lost */
-        s->front = NULL;
-        s->config = NULL;
-        return -EBADMSG;
+static int read_settings(struct sphinx *s, const struct vs_log *log, const char *argument)
+{
+    s->settings[TIMEOUT_S].name = "timeout";
+    s->settings[TRIES].name = "tries";
+    int status =
+        vs__settings_read(log, "pocketsphinx", argument, s->settings, SETTINGS, &s->folder);
+    if (status == 0) {
+        status = vs__setting_number(log, "pocketsphinx", &s->settings[TIMEOUT_S], 1, 3600,
+                                    DEFAULT_TIMEOUT, &s->hosted.client.timeout_s);
     }
-    s->config = cmd_ln_init(NULL, ps_args(), TRUE, "-hmm", model->acoustic, "-lm", model->language,
-                            "-dict", model->words, "-remove_noise", "no", "-remove_silence", "no",
-                            "-mmap", "no", NULL);
-    s->decoder = s->config ? ps_init(s->config) : NULL;
-    s->front = s->decoder ? fe_init_auto_r(s->config) : NULL;
-    escape = NULL;
-    if (!s->front || fe_get_output_size(s->front) > MAX_CEPSTRA) {
-        return -EBADMSG;
+    if (status == 0) {
+        status = vs__setting_number(log, "pocketsphinx", &s->settings[TRIES], 1, 10, DEFAULT_TRIES,
+                                    &s->hosted.client.tries);
     }
-    return 0;
+    return status;
 }
 
 static int open_sphinx(void *state, const struct vs_stt_params *params)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct sphinx *s = state;
-    struct model model;
-    const char *folder = params->argument && params->argument[0] ? params->argument : DEFAULT_DIR;
+    const struct vs_log *log = &params->env->log;
+    char why[700];
 
-    s->log = &params->env->log;
-    int status = find_model(s, folder, &model);
+    int status = vs__hosted_init(&s->hosted, log, "PocketSphinx", HOST);
+    if (status == 0) {
+        status = read_settings(s, log, params->argument);
+    }
     if (status != 0) {
         return status;
     }
-    pthread_once(&once, take_messages);
-    current_log = s->log;
-    status = load(s, &model);
-    current_log = NULL;
+    const char *folder = s->folder[0] ? s->folder : DEFAULT_DIR;
+    status = find_model(log, folder, &s->model);
     if (status != 0) {
-        vs__log(s->log, VS_LOG_ERROR, "stt", "the model in %s is damaged: install it again",
-                folder);
+        return status;
+    }
+    s->arguments[0] = HOST;
+    s->arguments[1] = s->model.acoustic;
+    s->arguments[2] = s->model.language;
+    s->arguments[3] = s->model.words;
+    s->hosted.arguments = s->arguments;
+    s->hosted.place = folder;
+    status = vs__hosted_start(&s->hosted, why, sizeof(why));
+    if (status == -EBADMSG) {
+        vs__log(log, VS_LOG_ERROR, "stt", "the model in %s is damaged: install it again", folder);
+    } else if (status != 0) {
+        vs__log(log, VS_LOG_ERROR, "stt", "%s", why);
     }
     return status;
-}
-
-/* hearing ----------------------------------------------------------------------------------- */
-
-static int begin_sphinx(void *state, uint64_t segment)
-{
-    struct sphinx *s = state;
-
-    current_log = s->log;
-    if (s->is_open) {
-        ps_end_utt(s->decoder);
-        s->is_open = false;
-    }
-    s->is_cancelled = false;
-    s->is_gathering = true;
-    s->gathered = 0;
-    s->since_look = 0;
-    s->heard = 0;
-    s->text[0] = '\0';
-    s->is_open = ps_start_utt(s->decoder) == 0;
-    return s->is_open ? 0 : -EIO;
-}
-
-/* Set the channel normalisation to the mean of what was gathered; frames without energy (c0 < 0)
-   do not count, as in the recogniser's own mean of a whole utterance. */
-static void normalise(struct sphinx *s)
-{
-    mfcc_t mean[MAX_CEPSTRA] = {0};
-    mfcc_t **cepstra = NULL;
-    int32 frames = 0;
-    int width = fe_get_output_size(s->front);
-    int counted = 0;
-
-    if (fe_start_utt(s->front) < 0 ||
-        fe_process_utt(s->front, s->first, s->gathered, &cepstra, &frames) < 0) {
-        return;
-    }
-    for (int32 f = 0; f < frames; f++) {
-        if (cepstra[f][0] >= 0) {
-            counted++;
-            for (int i = 0; i < width; i++) {
-                mean[i] += cepstra[f][i];
-            }
-        }
-    }
-    fe_free_2d(cepstra);
-    if (counted > 0) {
-        for (int i = 0; i < width; i++) {
-            mean[i] /= (mfcc_t)counted;
-        }
-        cmn_live_set(ps_get_feat(s->decoder)->cmn_struct, mean);
-    }
-}
-
-static int search(struct sphinx *s, const int16_t *audio, size_t frames)
-{
-    for (size_t at = 0; at < frames && !s->is_cancelled; at += CHUNK_FRAMES) {
-        size_t count = VS__MIN(frames - at, (size_t)CHUNK_FRAMES);
-        if (ps_process_raw(s->decoder, audio + at, count, FALSE, FALSE) < 0) {
-            return -EIO;
-        }
-    }
-    s->since_look += frames;
-    return s->is_cancelled ? -ECANCELED : 0;
-}
-
-static int search_gathered(struct sphinx *s)
-{
-    s->is_gathering = false;
-    normalise(s);
-    return search(s, s->first, s->gathered);
-}
-
-static int16_t to_s16(float sample)
-{
-    float scaled = sample * 32768.0f;
-
-    scaled = scaled > 32767.0f ? 32767.0f : scaled;
-    scaled = scaled > -32768.0f ? scaled : -32768.0f; /* also NaN */
-    return (int16_t)lrintf(scaled);
-}
-
-static int take(struct sphinx *s, const float *audio, size_t frames)
-{
-    int16_t chunk[CHUNK_FRAMES];
-
-    for (size_t i = 0; i < frames; i++) {
-        chunk[i] = to_s16(audio[i]);
-    }
-    s->heard += frames;
-    if (!s->is_gathering) {
-        return search(s, chunk, frames);
-    }
-    size_t room = VS__MIN(GATHER_FRAMES - s->gathered, frames);
-    memcpy(s->first + s->gathered, chunk, room * sizeof(*chunk));
-    s->gathered += room;
-    if (s->gathered < GATHER_FRAMES) {
-        return 0;
-    }
-    int status = search_gathered(s);
-    return status == 0 && room < frames ? search(s, chunk + room, frames - room) : status;
-}
-
-/* Copy the hypothesis so far. @return true if it is another one. */
-static bool look(struct sphinx *s)
-{
-    const char *words = ps_get_hyp(s->decoder, NULL);
-
-    words = words ? words : "";
-    if (strcmp(words, s->text) == 0 || strlen(words) >= sizeof(s->text)) {
-        return false;
-    }
-    strcpy(s->text, words);
-    return true;
-}
-
-static int feed_sphinx(void *state, const float *audio, size_t frames)
-{
-    struct sphinx *s = state;
-    int status = s->is_open ? 0 : -EINVAL;
-
-    current_log = s->log;
-    for (size_t at = 0; status == 0 && at < frames; at += CHUNK_FRAMES) {
-        status = s->is_cancelled ? -ECANCELED
-                                 : take(s, audio + at, VS__MIN(frames - at, (size_t)CHUNK_FRAMES));
-    }
-    if (status == 0 && s->since_look >= PARTIAL_FRAMES) {
-        s->since_look = 0;
-        status = look(s);
-    }
-    return status;
-}
-
-static int partial_sphinx(void *state, const char **ret)
-{
-    struct sphinx *s = state;
-
-    *ret = s->text;
-    return 0;
-}
-
-static int finish_sphinx(void *state, const char **ret)
-{
-    struct sphinx *s = state;
-    int status = s->is_open ? 0 : -EINVAL;
-
-    current_log = s->log;
-    if (s->is_cancelled) {
-        status = -ECANCELED;
-    } else if (status == 0 && s->is_gathering && s->gathered > 0) {
-        status = search_gathered(s);
-    }
-    if (s->is_open) {
-        s->is_open = false;
-        if (ps_end_utt(s->decoder) < 0 && status == 0) {
-            status = -EIO;
-        }
-    }
-    if (status == 0 && s->gathered > 0) {
-        look(s);
-    }
-    if (status == 0) {
-        *ret = s->text;
-    }
-    return status;
-}
-
-/* "read(2)" is another way to say "read"; "<sil>", "[NOISE]" and "++UM++" are no words.
-   @return its length, 0 = no word */
-static size_t spell(const char *word)
-{
-    size_t length = strcspn(word, "(");
-
-    return strchr("<[+", word[0]) ? 0 : length;
-}
-
-static int words_sphinx(void *state, const struct vs_word **ret)
-{
-    struct sphinx *s = state;
-    double end_s = (double)s->heard / VS_RATE_HZ; /* its last window reaches beyond the audio */
-    size_t used = 0;
-    int count = 0,
-        begin = -1; /* it counts on from utterance to utterance; the first part begins one */
-
-    current_log = s->log;
-    for (ps_seg_t *at = ps_seg_iter(s->decoder); at; at = ps_seg_next(at)) {
-        const char *word = ps_seg_word(at);
-        size_t length = word ? spell(word) : 0;
-        int first, last;
-        ps_seg_frames(at, &first, &last);
-        begin = begin < 0 ? first : begin;
-        if (length == 0 || count == MAX_WORDS || used + length + 1 > sizeof(s->spelled)) {
-            continue;
-        }
-        memcpy(s->spelled + used, word, length);
-        s->spelled[used + length] = '\0';
-        s->words[count++] =
-            (struct vs_word){s->spelled + used, VS__MIN((first - begin) / HOPS_PER_S, end_s),
-                             VS__MIN((last + 1 - begin) / HOPS_PER_S, end_s)};
-        used += length + 1;
-    }
-    *ret = s->words;
-    return count;
-}
-
-static void cancel_sphinx(void *state)
-{
-    struct sphinx *s = state;
-
-    s->is_cancelled = true;
 }
 
 static void close_sphinx(void *state)
 {
     struct sphinx *s = state;
 
-    current_log = s->log;
-    if (s->is_open) {
-        ps_end_utt(s->decoder);
-    }
-    if (s->front) {
-        fe_free(s->front);
-    }
-    if (s->decoder) {
-        ps_free(s->decoder);
-    }
-    if (s->config) {
-        cmd_ln_free_r(s->config);
-    }
-    current_log = NULL;
+    vs__hosted_fini(&s->hosted);
+    vs__settings_free(s->settings, SETTINGS);
+    vs__free(s->folder);
 }
 
 static const struct vs_stt_ops POCKETSPHINX = {
@@ -410,13 +137,13 @@ static const struct vs_stt_ops POCKETSPHINX = {
     .description = "English by PocketSphinx, on the processor, without a download",
     .state_size = sizeof(struct sphinx),
     .open = open_sphinx,
-    .begin = begin_sphinx,
-    .feed = feed_sphinx,
-    .partial = partial_sphinx,
-    .finish = finish_sphinx,
-    .cancel = cancel_sphinx,
+    .begin = vs__hosted_begin,
+    .feed = vs__hosted_feed,
+    .partial = vs__hosted_partial,
+    .finish = vs__hosted_finish,
+    .cancel = vs__hosted_cancel,
     .close = close_sphinx,
-    .words = words_sphinx,
+    .words = vs__hosted_words,
 };
 
 extern const struct vs_module vs_module_entry;

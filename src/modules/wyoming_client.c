@@ -45,6 +45,7 @@ void vs__wyoming_fini(struct vs__wyoming_client *w)
     vs__gather_fini(&w->audio);
     vs__free(w->out);
     vs__free(w->in);
+    vs__free(w->words);
     vs__free(w->raw);
     vs__free(w->text);
 }
@@ -175,6 +176,36 @@ static void show_text(struct vs__wyoming_client *w)
     vs__words_clean(w->raw, strlen(w->raw), w->text);
 }
 
+static void forget_words(struct vs__wyoming_client *w)
+{
+    vs__free(w->words);
+    w->words = NULL;
+    w->word_count = 0;
+}
+
+/* [["hello",0.1,0.35],…], seconds since the segment began; what is nothing of that kind is left out. */
+static void take_words(struct vs__wyoming_client *w, const json_t *list)
+{
+    size_t count = json_array_size(list), bytes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += json_string_length(json_array_get(json_array_get(list, i), 0)) + 1;
+    }
+    forget_words(w);
+    w->words = count > 0 ? vs__alloc(count * sizeof(*w->words) + bytes) : NULL;
+    char *at = (char *)(w->words + count);
+    for (size_t i = 0; w->words && i < count; i++) {
+        const json_t *word = json_array_get(list, i);
+        const char *text = json_string_value(json_array_get(word, 0));
+        if (text) {
+            w->words[w->word_count++] =
+                (struct vs_word){at, json_number_value(json_array_get(word, 1)),
+                                 json_number_value(json_array_get(word, 2))};
+            at = stpcpy(at, text) + 1;
+        }
+    }
+}
+
 /* @return 0, or -EREMOTEIO */
 static int take_event(struct vs__wyoming_client *w, const struct vs__wyoming_event *e)
 {
@@ -193,7 +224,13 @@ static int take_event(struct vs__wyoming_client *w, const struct vs__wyoming_eve
         snprintf(w->why, sizeof(w->why), "says: %s", line[0] ? line : "an error");
         return -EREMOTEIO;
     } else {
+        if (strcmp(e->type, "alive") == 0) { /* a host of ours is busy */
+            w->alive_ns = vs__mono_ns();
+        }
         return 0; /* other types may come */
+    }
+    if (w->is_done) {
+        take_words(w, json_object_get(e->data, "words"));
     }
     show_text(w);
     w->has_news = true;
@@ -266,11 +303,12 @@ static int look(struct vs__wyoming_client *w, int timeout_ms)
 /* Bring the segment to its end on this connection, or another one if there is none. */
 static int try_once(struct vs__wyoming_client *w)
 {
-    int64_t end = vs__mono_ns() + w->timeout_s * INT64_C(1000000000);
-    int status = w->fd >= 0 ? 0 : dial(w, false);
+    int status = w->fd >= 0 ? 0 : dial(w, false); /* perhaps a model is loaded */
+    const int64_t begin = vs__mono_ns(), timeout_ns = w->timeout_s * INT64_C(1000000000);
 
     w->is_closing = true;
     while (status == 0 && !w->is_done) {
+        int64_t end = VS__MAX(begin, w->alive_ns) + timeout_ns;
         int64_t left_ms = (end - vs__mono_ns()) / 1000000;
         status = left_ms > 0 ? look(w, (int)VS__MIN(left_ms, INT64_C(1000))) : -ETIMEDOUT;
         w->is_closing = true; /* also of a connection to the next address */
@@ -302,6 +340,7 @@ void vs__wyoming_begin(struct vs__wyoming_client *w, uint64_t segment)
     w->segment = segment;
     w->audio.frames = 0;
     w->is_cancelled = w->is_done = w->has_news = false;
+    forget_words(w);
     w->text[0] = '\0';
     if (dial(w, false) != 0) {
         disconnect(w); /* finish tries again, and says so if it fails */

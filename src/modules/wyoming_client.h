@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <voicestand/base.h>
+#include <voicestand/event.h>
 
 #include "stt/gather.h"
 
@@ -39,8 +39,11 @@ struct vs__wyoming_client {
     size_t out_bytes, out_at, in_bytes;
     bool is_done; /* `text` is what the server made of the segment */
     bool has_news;
-    char *raw, *text; /* so far, as it came and cleaned */
-    char why[300];    /* of the last failure */
+    int64_t alive_ns;      /* when a host last told that it works */
+    char *raw, *text;      /* so far, as it came and cleaned */
+    struct vs_word *words; /* of the final text, where it tells them, with their texts */
+    size_t word_count;
+    char why[300]; /* of the last failure */
 };
 
 /** @return 0 or -errno; vs__wyoming_fini() follows in both cases */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What lies in the folder of a sherpa-onnx model: which family it is, and its files. */
-#ifndef VS_SRC_MODULES_SHERPA_MODEL_H
-#define VS_SRC_MODULES_SHERPA_MODEL_H
+#ifndef VS_SRC_HOST_SHERPA_MODEL_H
+#define VS_SRC_HOST_SHERPA_MODEL_H
 
 #include <stdbool.h>
 #include <stddef.h>

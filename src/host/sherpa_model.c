@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What lies in the folder of a sherpa-onnx model, by the names that its project gives files. */
-#include "modules/sherpa_model.h"
+#include "host/sherpa_model.h"
 
 #include <dirent.h>
 #include <errno.h>
