@@ -182,6 +182,36 @@ static void the_journal_survives_a_cut_line(void **state)
     rmdir(folder);
 }
 
+static void what_was_not_typed_is_known(void **state)
+{
+    static const struct {
+        const char *line;
+        uint64_t open;
+    } steps[] = {
+        {"{\"event\":\"heard\",\"id\":1,\"text\":\"a\"}\n", 1},
+        {"{\"event\":\"meant\",\"id\":1,\"text\":\"A\"}\n", 1},
+        {"{\"event\":\"inserted\",\"id\":1,\"way\":\"x11\"}\n", 0},
+        {"{\"event\":\"heard\",\"id\":2,\"text\":\"b\"}\n", 2},
+        {"nonsense\n", 2},
+        {"{\"event\":\"kept\",\"id\":1,\"why\":\"of another\"}\n", 2},
+        {"{\"event\":\"kept\",\"id\":2,\"why\":\"no window\"}\n", 0},
+        {"{\"event\":\"heard\",\"id\":1,\"text\":\"c\"}\n", 1}, /* of a new service */
+        {"{\"event\":\"done\",\"id\":1}\n", 0},
+    };
+    char folder[] = "/tmp/voicestand-test-XXXXXX", path[100];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/dictation.jsonl", folder);
+    assert_int_equal(journal_unfinished(folder), 0);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        write_line(folder, steps[i].line);
+        assert_int_equal(journal_unfinished(folder), steps[i].open);
+    }
+    unlink(path);
+    rmdir(folder);
+}
+
 static void a_long_journal_is_put_aside(void **state)
 {
     char folder[] = "/tmp/voicestand-test-XXXXXX", path[100], old[100];
@@ -198,6 +228,16 @@ static void a_long_journal_is_put_aside(void **state)
     assert_int_equal(about.st_size, JOURNAL_BYTES);
     assert_int_equal(stat(path, &about), 0);
     assert_int_equal(about.st_size, 3);
+    int fd = journal_open(folder), next = journal_turn(folder, fd); /* also while it is open */
+    assert_int_equal(next, fd);
+    assert_int_equal(ftruncate(fd, JOURNAL_BYTES + 1), 0);
+    next = journal_turn(folder, fd);
+    assert_true(next >= 0);
+    assert_int_equal(fstat(next, &about), 0);
+    assert_int_equal(about.st_size, 0);
+    assert_int_equal(stat(old, &about), 0);
+    assert_int_equal(about.st_size, JOURNAL_BYTES + 1);
+    close(next);
     unlink(path);
     unlink(old);
     rmdir(folder);
@@ -212,6 +252,7 @@ int main(void)
         cmocka_unit_test(programs_that_fail_are_told),
         cmocka_unit_test(what_stays_in_the_background_is_not_waited_for),
         cmocka_unit_test(the_journal_survives_a_cut_line),
+        cmocka_unit_test(what_was_not_typed_is_known),
         cmocka_unit_test(a_long_journal_is_put_aside),
     };
 

@@ -15,11 +15,15 @@
 #include <unistd.h>
 
 #include "common/folders.h"
+#include "common/manager.h"
 #include "common/progress.h"
 
 /* words -------------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 1, 0))) static void say_list(const char *format, va_list list)
+enum { PRIORITY_NOTICE = 5 };
+
+__attribute__((format(printf, 3, 0))) static void say_list(int priority, const char *topic,
+                                                           const char *format, va_list list)
 {
     char line[1200] = "voicestand: ";
     size_t start = strlen(line);
@@ -29,6 +33,8 @@ __attribute__((format(printf, 1, 0))) static void say_list(const char *format, v
     for (char *c = line; *c != '\0'; c++)
         if (iscntrl((unsigned char)*c))
             *c = '?';
+    if (manager_log(priority, topic, line + start))
+        return;
     strcat(line, "\n");
     progress_hide();
     fputs(line, stderr);
@@ -40,7 +46,19 @@ void say(const char *format, ...)
     va_list list;
 
     va_start(list, format);
-    say_list(format, list);
+    say_list(PRIORITY_NOTICE, "command", format, list);
+    va_end(list);
+}
+
+/* The same, with what the journal can be asked for. */
+__attribute__((format(printf, 3, 4))) static void say_of(int level, const char *topic,
+                                                         const char *format, ...)
+{
+    static const int priorities[] = {3, 4, 6, 7}; /* those of syslog */
+    va_list list;
+
+    va_start(list, format);
+    say_list(priorities[level >= 0 && level < 4 ? level : 3], topic, format, list);
     va_end(list);
 }
 
@@ -49,7 +67,7 @@ int say_usage(const char *format, ...)
     va_list list;
 
     va_start(list, format);
-    say_list(format, list);
+    say_list(3, "command", format, list);
     va_end(list);
     return EXIT_STATUS_USAGE;
 }
@@ -173,11 +191,11 @@ static void write_sentence(void *user, int level, const char *topic, const char 
     if (level > (s->settings->quiet ? VS_LOG_ERROR : VS_LOG_WARNING + verbose))
         return;
     if (verbose > 1)
-        say("[%s] %s", topic, message);
+        say_of(level, topic, "[%s] %s", topic, message);
     else if (s->name != NULL && !is_output && strstr(message, s->name) == NULL)
-        say("%s: %s", s->name, message);
+        say_of(level, topic, "%s: %s", s->name, message);
     else
-        say("%s", message);
+        say_of(level, topic, "%s", message);
 }
 
 void sentences_init(struct sentences *s, const struct settings *settings, const char *name)

@@ -12,7 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 64, SYSTEMD_FD = 3 };
+#include "common/manager.h"
+
+enum { WAITING_MAX = 64 };
 
 /* A socket that nobody listens on any more is left over from a run that was killed. */
 static void remove_stale(const struct sockaddr_un *path)
@@ -118,16 +120,8 @@ static int open_address(const char *address, struct listener *l)
 
 static int take_systemd(struct listener *l)
 {
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    int listens = 0;
-    socklen_t bytes = sizeof(listens);
-
-    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != getpid() ||
-        strcmp(count, "1") != 0 ||
-        getsockopt(SYSTEMD_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) < 0 || !listens)
-        return -ENOENT;
-    l->fd = SYSTEMD_FD;
-    return 0;
+    l->fd = manager_socket();
+    return l->fd < 0 ? l->fd : 0;
 }
 
 int listener_open(const char *address, struct listener *ret)

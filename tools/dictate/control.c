@@ -2,6 +2,7 @@
 #include "dictate/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -12,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "common/manager.h"
 
 enum { MOST = 32, VERB_BYTES = 64, ANSWER_MS = 5000 };
 
@@ -106,7 +109,12 @@ int control_open(const char *path, struct control **ret)
     c->waker = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (status == 0 && c->waker < 0)
         status = -errno;
-    c->listener = status == 0 ? listen_at(&c->path) : status;
+    int handed = status == 0 ? manager_socket() : status;
+    if (handed >= 0)
+        c->path.sun_path[0] = '\0'; /* its owner listens on when we are gone */
+    c->listener = handed >= 0 ? handed : status == 0 ? listen_at(&c->path) : status;
+    if (handed >= 0)
+        (void)fcntl(handed, F_SETFL, O_NONBLOCK);
     if (c->listener < 0) {
         status = c->listener;
         c->path.sun_path[0] = '\0'; /* it is not ours */

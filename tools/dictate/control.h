@@ -20,7 +20,7 @@ enum control_level {
     @return 0, -ENOENT there is no XDG_RUNTIME_DIR, -ENAMETOOLONG, or -errno */
 int control_path(const char *asked, char *ret, size_t bytes);
 
-/** Listen. @return 0, -EADDRINUSE somebody answers there, or -errno */
+/** Listen, or take the socket that systemd hands over. @return 0, -EADDRINUSE somebody answers there, or -errno */
 int control_open(const char *path, struct control **ret);
 /** Hang up on all, and answer nobody from then on. */
 void control_stop(struct control *c);

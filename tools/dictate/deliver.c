@@ -59,6 +59,7 @@ static void tell_json(struct deliver *d, json_t *o, bool journal)
         line[bytes] = '\n';
         int status = journal_write(d->journal, line, bytes + 1);
         line[bytes] = '\0';
+        d->journal = journal_turn(d->config.state_dir, d->journal);
         if (status < 0)
             say_output("the journal", status);
     }
@@ -229,6 +230,13 @@ static void report_kept(struct deliver *d, uint64_t id, const char *text, const 
     notice_play(d->config.notice, CUE_FAIL);
 }
 
+static bool is_kept_only(const struct deliver *d)
+{
+    const char *ways = d->config.settings->insert;
+
+    return ways != NULL && strcmp(ways, "none") == 0;
+}
+
 /* With the lock. @return 0 or -errno */
 static int insert(struct deliver *d, uint64_t id, const char *text, const char *target)
 {
@@ -239,7 +247,7 @@ static int insert(struct deliver *d, uint64_t id, const char *text, const char *
 
     while (d->held)
         pthread_cond_wait(&d->released, &d->lock);
-    if (ways != NULL && strcmp(ways, "none") == 0)
+    if (is_kept_only(d))
         return 0;
     if (ways != NULL) {
         more[n++] = "--insert";
@@ -392,6 +400,8 @@ static void handle(struct deliver *d, const struct heard *h, const char *target,
             note_meant(d, h->id, text);
         if (insert(d, h->id, text, target) == 0)
             d->before = made.after;
+    } else if (!is_kept_only(d)) {
+        tell_json(d, new_event("done", h->id), true); /* it was a command */
     }
     t->inserted_ns = now_ns();
     json_t *o = new_event("text", h->id);
@@ -439,6 +449,22 @@ static int open_words(struct deliver *d)
     return status < 0 ? EXIT_STATUS_INTERNAL : 0;
 }
 
+/* A text that was heard when the service was killed is not typed now, into whatever has the focus: the
+   user is told where it is. */
+static void find_unfinished(struct deliver *d)
+{
+    uint64_t id = is_kept_only(d) ? 0 : journal_unfinished(d->config.state_dir);
+    char *text = NULL;
+
+    if (id == 0 || journal_last(d->config.state_dir, &text) < 0)
+        return;
+    json_t *o = json_loads(text, JSON_DECODE_ANY, NULL);
+    report_kept(d, id, o != NULL ? json_string_value(o) : text,
+                "the service ended before it was typed");
+    json_decref(o);
+    free(text);
+}
+
 int deliver_open(const struct deliver_config *config, struct deliver **ret)
 {
     struct deliver *d = calloc(1, sizeof(*d));
@@ -465,6 +491,8 @@ int deliver_open(const struct deliver_config *config, struct deliver **ret)
         deliver_close(d);
         return status;
     }
+    if (d->journal >= 0)
+        find_unfinished(d);
     *ret = d;
     return 0;
 }

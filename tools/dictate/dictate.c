@@ -15,6 +15,7 @@
 
 #include "common/common.h"
 #include "common/folders.h"
+#include "common/manager.h"
 #include "dictate/bus.h"
 #include "dictate/control.h"
 #include "dictate/deliver.h"
@@ -57,26 +58,6 @@ static void on_signal(void *user, int signal, int count)
     pthread_mutex_unlock(&dictate.lock);
 }
 
-/* To who started us, if that is systemd: "READY=1". */
-static void notify_manager(const char *what)
-{
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    if (path == NULL || (path[0] != '/' && path[0] != '@') ||
-        strlen(path) >= sizeof(address.sun_path))
-        return;
-    strcpy(address.sun_path, path);
-    if (path[0] == '@')
-        address.sun_path[0] = '\0';
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    (void)sendto(fd, what, strlen(what), MSG_NOSIGNAL, (const struct sockaddr *)&address,
-                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-    close(fd);
-}
-
 static void tell_all(void *user, const char *line)
 {
     (void)user;
@@ -84,10 +65,32 @@ static void tell_all(void *user, const char *line)
     bus_tell(atomic_load(&dictate.bus), NULL, line);
 }
 
+/* 'systemctl --user status' shows whether the microphone is open. */
+static void tell_status(const char *state, const char *line)
+{
+    char status[80];
+
+    snprintf(status, sizeof(status), "STATUS=%s, microphone %s", state,
+             strstr(line, "\"mic\":\"open\"") != NULL ? "open" : "not open");
+    manager_tell(status);
+}
+
 static void tell_state(void *user, const char *state, const char *line)
 {
     (void)user;
     bus_tell(atomic_load(&dictate.bus), state, line);
+    tell_status(state, line);
+}
+
+static void tell_ready(void)
+{
+    const char *state;
+    char *line = session_line(dictate.session, &state);
+
+    manager_tell("READY=1");
+    if (line != NULL)
+        tell_status(state, line);
+    free(line);
 }
 
 /* The bus is a second way to ask; without one the socket is enough. */
@@ -224,15 +227,21 @@ static void take_keys(const struct settings *s)
 
 static void serve(const struct settings *s)
 {
+    int watchdog_ms = manager_watchdog_ms();
     int64_t end_ns = s->seconds > 0 ? now_ns() + (int64_t)s->seconds * 1000000000 : INT64_MAX;
 
     while (atomic_load(&dictate.stop) == 0 && !dictate.quit && !session_over(dictate.session) &&
            now_ns() < end_ns) {
-        int wait_ms = session_tick(dictate.session);
+        int wait_ms = session_tick(dictate.session); /* takes the lock that all else takes */
         int64_t left_ms = (end_ns - now_ns()) / 1000000 + 1;
 
         if (end_ns != INT64_MAX && (wait_ms < 0 || wait_ms > left_ms))
             wait_ms = (int)left_ms;
+        if (watchdog_ms > 0) {
+            manager_tell("WATCHDOG=1");
+            if (wait_ms < 0 || wait_ms > watchdog_ms)
+                wait_ms = watchdog_ms;
+        }
         control_serve(dictate.control, wait_ms, on_ask, NULL);
         if (dictate.aim)
             find_target();
@@ -335,10 +344,10 @@ static int run_service(const struct settings *s)
         status = EXIT_STATUS_INTERNAL;
     if (status == 0) {
         open_bus(s, path);
-        notify_manager("READY=1");
+        tell_ready();
         say_ready(s, path);
         serve(s);
-        notify_manager("STOPPING=1");
+        manager_tell("STOPPING=1");
     }
     push_close(dictate.push);
     deliver_hold(dictate.deliver, false);

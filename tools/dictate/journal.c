@@ -85,6 +85,40 @@ int journal_write(int fd, const char *line, size_t bytes)
     return fdatasync(fd) < 0 ? -errno : 0;
 }
 
+int journal_turn(const char *folder, int fd)
+{
+    struct stat about;
+
+    if (fstat(fd, &about) < 0 || about.st_size < JOURNAL_BYTES)
+        return fd;
+    int next = journal_open(folder);
+    if (next < 0)
+        return fd;
+    close(fd);
+    return next;
+}
+
+uint64_t journal_unfinished(const char *folder)
+{
+    char path[PATH_BYTES], *line = NULL, event[16];
+    unsigned long long id, open = 0;
+    size_t room = 0;
+    FILE *file = make_path(folder, "dictation.jsonl", path) == 0 ? fopen(path, "re") : NULL;
+
+    while (file != NULL && getline(&line, &room, file) > 0) {
+        if (sscanf(line, "{\"event\":\"%15[^\"]\",\"id\":%llu", event, &id) != 2)
+            continue;
+        if (strcmp(event, "heard") == 0)
+            open = id;
+        else if (id == open && strcmp(event, "meant") != 0)
+            open = 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    free(line);
+    return open;
+}
+
 /* The value of "text" of a line of ours: a JSON string, so it ends at a quote that is not escaped. */
 static const char *find_text(const char *line, size_t *ret_bytes)
 {

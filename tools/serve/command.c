@@ -11,6 +11,7 @@
 
 #include "common/common.h"
 #include "common/listener.h"
+#include "common/manager.h"
 #include "serve/server.h"
 #include "serve/speech.h"
 
@@ -173,9 +174,11 @@ static int serve(const struct kind *kind, const struct server_ops *ops, struct l
     if (signals_start(on_signal, NULL) < 0)
         return EXIT_STATUS_INTERNAL;
     say_serving(kind, &host, l, engines);
+    manager_tell("READY=1");
     status = ops->run(l->fd, l->is_local, serving.stop_fd, kind->mic, &host);
     if (status < 0)
         say("serve %s: %s", kind->name, strerror(-status));
+    manager_tell("STOPPING=1");
     speech_stop(serving.speech);
     return status < 0 ? EXIT_STATUS_INTERNAL : 0;
 }
