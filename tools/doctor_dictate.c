@@ -91,5 +91,12 @@ void check_dictation(const struct vs_env *env)
     else
         report("Dictation", "notifications", WARN, "apt install libnotify-bin",
                "none: nothing shows when the microphone opens or a text was not typed");
+    if (run_has("pw-play") || run_has("paplay") || run_has("aplay"))
+        report("Dictation", "sounds", OK, NULL, "--cues plays them by %s",
+               run_has("pw-play")  ? "pw-play"
+               : run_has("paplay") ? "paplay"
+                                   : "aplay");
+    else
+        report("Dictation", "sounds", WARN, "apt install pipewire-bin", "--cues has no player");
     check_service();
 }

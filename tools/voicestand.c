@@ -87,8 +87,8 @@ const struct command commands[] = {
      "Without WORD it is the service: it keeps the model loaded and waits. WORD asks it: start and stop "
      "are the key going down and up, toggle switches hands-free dictation on and off, cancel forgets "
      "what was said, undo takes back what was typed last, status tells the state, last the newest text "
-     "of the journal, quit ends it. Bind 'voicestand dictate start' to a key's press and 'stop' to its "
-     "release.",
+     "of the journal, ui shows it on this terminal, quit ends it. Hold the key of --key and speak, or bind "
+     "'voicestand dictate start' to a key's press and 'stop' to its release.",
      groups_dictate, run_dictate, VALUE_ANY, 0, 1},
     {"type", "[TEXT...]", "type text into the window that has the focus",
      "Types TEXT, or standard input, where the cursor is, as dictation does: ways to do it are tried "

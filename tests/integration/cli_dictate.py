@@ -87,6 +87,22 @@ def a_hook_that_fails_changes_nothing(d):
     check('--hook false: failed' in d.close(), d.err)
 
 
+@dictation('--hook', 'sleep 20', '--hook-ms', '300')
+def a_hook_that_hangs_changes_nothing(d):
+    d.dictate()
+    text = d.wait('text')[0]
+    equal(text['text'], 'hello world')
+    check(300 <= text['timeline']['hook_ms'] < 5000 and text['timeline']['ours_ms'] < 300, text)
+    equal([e['text'] for e in d.journal()], ['hello world'])
+    check('--hook sleep: did not answer in time; the text is kept' in d.close(), d.err)
+    for path in os.listdir('/proc'):  # nothing of it is left
+        try:
+            line = read_text('/proc/%s/cmdline' % path) if path.isdigit() else ''
+            check(line != 'sleep\0' '20\0' or read_text('/proc/%s/stat' % path).split()[3] != str(d.program.pid))
+        except OSError:
+            pass
+
+
 @case
 def own_phrases_are_found_without_an_option(folder):
     os.makedirs(folder + '/config/voicestand')

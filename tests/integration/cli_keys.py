@@ -12,9 +12,9 @@ def utter(d, press, release):
     """One utterance by a key that the two functions move."""
     before = len(d.told('text'))
     d.be_silent()
-    states = len(d.told('state', state='listening'))
+    turns = d.turns('listening')
     press()
-    d.wait('state', states + 1, state='listening')
+    d.wait_turn('listening', turns + 1)
     d.say()
     release()
     wait_until(lambda: d.told('state')[-1]['state'] != 'listening', 10, 'the release')
@@ -72,12 +72,12 @@ def a_key_of_x_is_held(folder):
         utter(d, lambda: xdotool('keydown', 'Pause'), lambda: xdotool('keyup', 'Pause'))
         xdotool('key', 'Caps_Lock')
         # held long enough to repeat, which is no release
-        ends = len(d.told('state', state='finishing'))
+        ends = d.turns('finishing')
         xdotool('keydown', 'Pause')
         time.sleep(1.2)
-        equal(len(d.told('state', state='finishing')), ends)
+        equal(d.turns('finishing'), ends)
         xdotool('keyup', 'Pause')
-        d.wait('state', ends + 1, state='finishing')
+        d.wait_turn('finishing', ends + 1)
         equal(target.read(), before)  # no window got the key
     finally:
         d.close()
@@ -115,7 +115,7 @@ def a_text_waits_until_the_key_is_up(folder):
         base = target.read()
         d.be_silent()
         xdotool('keydown', 'Pause')
-        d.wait('state', state='listening')
+        d.wait_turn('listening')
         for _ in range(22):  # beyond 20 s a pause ends an utterance while the key is held
             d.say()
             d.be_silent(0.5)
@@ -138,15 +138,15 @@ def a_key_of_the_kernel_is_held(folder):
         utter(d, lambda: keyboards.send(KEY_PAUSE, 1), lambda: keyboards.send(KEY_PAUSE, 0))
         # it repeats; other keys are nobody's business
         keyboards.send(KEY_PAUSE, 1)
-        d.wait('state', 2, state='listening')
+        d.wait_turn('listening', 2)
         for _ in range(20):
             keyboards.send(KEY_PAUSE, 2)
             keyboards.send(KEY_SPACE, 1)
             keyboards.send(KEY_SPACE, 0)
         d.be_silent()
-        equal(len(d.told('state', state='finishing')), 1)
+        equal(d.turns('finishing'), 1)
         keyboards.send(KEY_PAUSE, 0)
-        d.wait('state', 2, state='finishing')
+        d.wait_turn('finishing', 2)
         # one that is plugged in later
         keyboards.add()
         d.be_silent(1)
@@ -171,7 +171,7 @@ def a_combination_is_held(folder):
         keyboards.send(KEY_SPACE, 1)
         keyboards.send(KEY_SPACE, 0)
         utter(d, press, lambda: keyboards.send(KEY_SPACE, 0))
-        equal(len(d.told('state', state='listening')), 1)
+        equal(d.turns('listening'), 1)
     finally:
         d.close()
         keyboards.close()
@@ -226,9 +226,9 @@ def the_portal_tells_of_a_key(folder):
         utter(d, lambda: desktop.do('press'), lambda: desktop.do('release'))
         # the portal is started anew, as after a crash; a held key is up then
         desktop.do('press')
-        d.wait('state', 2, state='listening')
+        d.wait_turn('listening', 2)
         desktop.stop()
-        d.wait('state', 2, state='finishing')
+        d.wait_turn('finishing', 2)
         desktop.start('granting')
         desktop.wait('bind')
         d.be_silent()

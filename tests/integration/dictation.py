@@ -14,7 +14,8 @@ RATE = 16000
 class Dictation:
     """The service, fed with audio as fast as it takes it, and all that it tells."""
 
-    def __init__(self, folder, *arguments, engine='exec:cat >/dev/null; echo hello world', env=None):
+    def __init__(self, folder, *arguments, engine='exec:cat >/dev/null; echo hello world', env=None,
+                 notify=False):
         self.folder = folder
         self.env = dict(os.environ, XDG_RUNTIME_DIR=folder, XDG_STATE_HOME=folder + '/state',
                         XDG_CONFIG_HOME=folder + '/config')
@@ -23,7 +24,7 @@ class Dictation:
         self.env.update(env or {})
         self.program = subprocess.Popen(
             [COMMAND, 'dictate', '--capture', 'pipe', '--raw', '--rate', str(RATE), *SPEECH, '--stt', engine,
-             '--no-notify', *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+             *([] if notify else ['--no-notify']), *arguments], env=self.env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_until(lambda: not subprocess.run([COMMAND, 'dictate', 'status'], env=self.env,
                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
                    or self.program.poll() is not None, 30, 'the service answers')
@@ -45,6 +46,14 @@ class Dictation:
         wait_until(lambda: len(self.told(event, **what)) >= count, 30,
                    '%d times %s %s in %s' % (count, event, what, self.events))
         return self.told(event, **what)
+
+    def turns(self, state):
+        """How often it came into a state; while it is in it, it may tell other news."""
+        states = [e['state'] for e in self.told('state')]
+        return sum(s == state and (i == 0 or states[i - 1] != s) for i, s in enumerate(states))
+
+    def wait_turn(self, state, count=1):
+        wait_until(lambda: self.turns(state) >= count, 30, '%d times %s in %s' % (count, state, self.events))
 
     def ask(self, verb, check_status=0):
         p = subprocess.run([COMMAND, 'dictate', verb], env=self.env, stdout=subprocess.PIPE,

@@ -283,6 +283,8 @@ static const struct option dictation[] = {
     TEXT(0, "hook", "PROGRAM", hook,
          "give each text to PROGRAM on standard input and take what it answers",
          .value = VALUE_FILE),
+    NUMBER(0, "hook-ms", "MS", hook_ms, 10, 600000,
+           "longest wait for that; then the text stays as it was [10000]", .none = 0),
     FLAG(0, "cues", cues, "play a short sound when listening begins and ends"),
     FLAG(0, "no-notify", no_notify, "show no desktop notifications"),
     {0}};
@@ -290,6 +292,7 @@ static const struct option dictation[] = {
 static const struct option control[] = {
     FLAG(0, "follow", follow, "with status: go on, one line of JSON for each change"),
     FLAG(0, "all", all, "with --follow: also texts, partial texts and levels"),
+    FLAG(0, "meter", meter, "with status: as --follow, with a level meter in the text of the bar"),
     TEXT(0, "socket", "PATH", socket,
          "where the service answers [voicestand/dictate in "
          "XDG_RUNTIME_DIR]",

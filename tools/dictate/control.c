@@ -323,3 +323,19 @@ int control_ask(const char *path, const char *verb, bool (*line)(void *user, cha
     fclose(from);
     return status == 0 && !any ? -ECONNRESET : status;
 }
+
+int control_follow(const char *path)
+{
+    static const char verb[] = "follow all\n";
+    struct sockaddr_un address;
+    int status = set_path(&address, path), fd = status == 0 ? dial(&address) : status;
+
+    if (fd < 0)
+        return fd;
+    if (send(fd, verb, sizeof(verb) - 1, MSG_NOSIGNAL) != sizeof(verb) - 1 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        close(fd);
+        return -ECONNRESET;
+    }
+    return fd;
+}

@@ -40,6 +40,10 @@ void control_tell(struct control *c, enum control_level level, const char *line)
 /** Does anybody follow at this level? Any thread. */
 bool control_followed(struct control *c, enum control_level level);
 
+/** Follow the service at the level of all, as one does who waits for other things too.
+    @return a file that gives lines, not blocking; or -errno */
+int control_follow(const char *path);
+
 /** Ask the service: send `verb`, give each line of the answer to `line`, until the end or it returns
     false. @return 0, -ECONNREFUSED or -ENOENT nobody answers, -ECONNRESET it ended without an answer,
     or -errno */

@@ -119,13 +119,14 @@ static char *ask_hook(struct deliver *d, const char *text)
 {
     char *answer = malloc(ROOM), *ret = NULL;
     size_t bytes = 0;
-    struct run_job job = {.arguments = (const char *const *)d->hook,
-                          .input = text,
-                          .input_bytes = strlen(text),
-                          .output = answer,
-                          .output_room = ROOM,
-                          .ret_output_bytes = &bytes,
-                          .timeout_ms = HOOK_MS};
+    struct run_job job = {
+        .arguments = (const char *const *)d->hook,
+        .input = text,
+        .input_bytes = strlen(text),
+        .output = answer,
+        .output_room = ROOM,
+        .ret_output_bytes = &bytes,
+        .timeout_ms = d->config.settings->hook_ms > 0 ? (int)d->config.settings->hook_ms : HOOK_MS};
 
     int status = answer != NULL ? run_program(&job) : -ENOMEM;
     if (status == 0) {

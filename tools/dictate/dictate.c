@@ -19,6 +19,7 @@
 #include "dictate/bus.h"
 #include "dictate/control.h"
 #include "dictate/deliver.h"
+#include "dictate/follow.h"
 #include "dictate/insert.h"
 #include "dictate/journal.h"
 #include "dictate/notice.h"
@@ -26,7 +27,7 @@
 #include "dictate/run.h"
 #include "dictate/session.h"
 
-enum { PATH_BYTES = 4200, TARGET_MS = 1500, AGAIN_MS = 1000 };
+enum { PATH_BYTES = 4200, TARGET_MS = 1500 };
 #define LATE_NS INT64_C(2000000000)
 
 static struct dictate {
@@ -402,30 +403,6 @@ static int print_last(void)
     return EXIT_STATUS_OK;
 }
 
-static bool print_off(void)
-{
-    return printf("{\"event\":\"state\",\"state\":\"off\",\"mic\":\"closed\",\"text\":\"\",\"alt\":"
-                  "\"off\",\"class\":\"off\",\"tooltip\":\"VoiceStand: off\"}\n") > 0 &&
-           fflush(stdout) == 0;
-}
-
-/* A bar goes on while the service comes and goes. */
-static int follow(const struct settings *s, const char *path)
-{
-    struct pollfd out = {.fd = STDOUT_FILENO};
-    bool off = false;
-    int failed = 0;
-
-    for (;;) {
-        off = control_ask(path, s->all ? "follow all" : "follow", print_line, &failed) < 0 && off;
-        if (!off && !print_off())
-            return EXIT_STATUS_OUTPUT;
-        off = true;
-        if (poll(&out, 1, AGAIN_MS) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0)
-            return EXIT_STATUS_OUTPUT; /* nobody reads any more */
-    }
-}
-
 static bool is_action(const char *verb)
 {
     for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
@@ -436,8 +413,8 @@ static bool is_action(const char *verb)
 
 static int run_client(const struct settings *s, const char *verb)
 {
-    static const char *const verbs[] = {"start", "stop",   "toggle", "cancel",
-                                        "undo",  "status", "quit",   "last"};
+    static const char *const verbs[] = {"start",  "stop", "toggle", "cancel", "undo",
+                                        "status", "quit", "last",   "ui"};
     const char *near = NULL;
     size_t best = SIZE_MAX;
     int64_t began_ns = now_ns();
@@ -448,15 +425,17 @@ static int run_client(const struct settings *s, const char *verb)
         nearest_word(verb, verbs[i], &best, &near);
     if (near == NULL || strcmp(near, verb) != 0)
         return say_usage("dictate: '%s' is unknown; choose from start, stop, toggle, cancel, undo, "
-                         "status, last, quit",
+                         "status, last, ui, quit",
                          verb);
     if (strcmp(verb, "last") == 0)
         return print_last();
     status = control_path(s->socket, path, sizeof(path));
     if (status < 0)
         return say_path(path, status);
-    if (s->follow && strcmp(verb, "status") == 0)
-        return follow(s, path);
+    if (strcmp(verb, "ui") == 0)
+        return run_screen(path);
+    if ((s->follow || s->meter) && strcmp(verb, "status") == 0)
+        return run_follow(s, path);
     int n = snprintf(words, sizeof(words), "%s", verb);
     if (is_action(verb))
         snprintf(words + n, sizeof(words) - (size_t)n, " at %lld", (long long)began_ns);

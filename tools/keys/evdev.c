@@ -22,6 +22,8 @@
 #define FIX_GROUP                                                                                  \
     "sudo usermod -aG input $USER, and log in anew: then all your programs can read all keys"
 
+#define FIX_BIND "bind 'voicestand dictate start' and 'stop' to a key of your desktop's instead"
+
 enum { EVENTS = 64 };
 
 struct evdev {
@@ -236,7 +238,7 @@ static void evdev_stop(void *state)
 
 static void explain(const struct evdev *e, int status, char *why, const char **ret_fix)
 {
-    *ret_fix = status == -EACCES ? FIX_GROUP : NULL;
+    *ret_fix = status == -EACCES ? FIX_GROUP : status == -ENODEV ? FIX_BIND : NULL;
     if (status == -EACCES)
         snprintf(why, KEY_WHY, "no keyboard in %.200s may be read", e->folder);
     else if (status == -ENODEV)

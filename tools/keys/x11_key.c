@@ -24,6 +24,7 @@ struct x11_key {
     xcb_window_t root;
     pthread_t thread;
     int waker;
+    bool threaded;
     xcb_keycode_t code; /* 0 = the keyboard has no such key now */
     bool down;
 };
@@ -208,10 +209,15 @@ static int x11_key_start(const struct key_ask *ask, void **ret, char *why, const
     while (screen-- > 0)
         xcb_screen_next(&at);
     x->root = at.data->root;
+    if (ask->probe) {
+        *ret = x;
+        return 0;
+    }
     x->code = find_code(x, x->key.symbol);
     int status = x->code != 0 ? grab(x) : -ENODEV;
     if (status == 0)
         status = -pthread_create(&x->thread, NULL, body, x);
+    x->threaded = status == 0;
     if (status < 0) {
         *ret_fix = status == -EBUSY || status == -ENODEV ? "choose another one with --key" : NULL;
         return fail(x, status, why);
@@ -225,8 +231,10 @@ static void x11_key_stop(void *state)
     struct x11_key *x = state;
     uint64_t one = 1;
 
-    (void)!write(x->waker, &one, sizeof(one));
-    pthread_join(x->thread, NULL);
+    if (x->threaded) {
+        (void)!write(x->waker, &one, sizeof(one));
+        pthread_join(x->thread, NULL);
+    }
     xcb_disconnect(x->c);
     close(x->waker);
     free(x);
