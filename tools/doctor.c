@@ -447,6 +447,7 @@ static void check_servers(void)
 {
     static const char *const servers[][3] = {
         {"wyoming", "wyoming-server", "apt install libjansson-dev, then build again"},
+        {"openai", "openai-server", "apt install libmicrohttpd-dev, then build again"},
     };
     char path[4200];
 

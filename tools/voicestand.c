@@ -95,10 +95,11 @@ const struct command commands[] = {
      "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "
      "are left out. Writes one line of JSON that says how.",
      groups_type, run_type, VALUE_ANY, 0, -1},
-    {"serve", "wyoming|mic", "hear for other programs, over a socket",
+    {"serve", "wyoming|mic|openai", "hear for other programs, over a socket",
      "wyoming: speech and text for clients of the Wyoming protocol, as Home Assistant is one; those "
      "that do not ask for text are told when somebody speaks. mic: the microphone for such clients, "
-     "open while one is there. --stt is pocketsphinx unless given. Answers this machine alone, unless "
+     "open while one is there. openai: OpenAI's /v1/audio/transcriptions over HTTP. --stt is pocketsphinx "
+     "unless given. Answers this machine alone, unless "
      "--listen says otherwise; Ctrl-C ends it.",
      groups_serve, run_serve, VALUE_ANY, 1, 1},
     {"models", "[list|add|verify|remove]", "keep models, pinned by their sums",

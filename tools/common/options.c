@@ -301,8 +301,12 @@ static const struct option control[] = {
 
 static const struct option serving[] = {
     TEXT(0, "listen", "ADDRESS", listen,
-         "unix:PATH, PORT, ADDRESS:PORT or systemd [a port on 127.0.0.1: wyoming 10300, mic 10600]",
+         "unix:PATH, PORT, ADDRESS:PORT or systemd [a port on 127.0.0.1: wyoming 10300, mic 10600, "
+         "openai 8000]",
          .value = VALUE_ANY),
+    TEXT(0, "key-file", "FILE", key_file,
+         "with openai: who asks must show the key that is the first line of FILE",
+         .value = VALUE_FILE),
     TEXT(0, "languages", "CODE,CODE", languages,
          "languages that clients are told the engine knows [its language=, en for pocketsphinx]",
          .value = VALUE_ANY),
@@ -315,6 +319,8 @@ static const struct option serving[] = {
     NUMBER(0, "request-time", "S", request_s, 1, 86400, "longest time for a request [600]",
            .none = 0),
     NUMBER(0, "max-audio", "S", audio_s, 1, 86400, "longest audio of a request [3600]", .none = 0),
+    NUMBER(0, "max-upload", "MB", upload_mb, 1, 2048, "with openai: largest upload [25]",
+           .none = 0),
     {0}};
 
 static const struct option microphone[] = {CAPTURE, {0}};

@@ -54,8 +54,8 @@ struct settings {
     int show_target, hands_free, follow, all, meter, cues, no_notify, plain;
     uint32_t erase, mic_idle_s, quiet_ms, grace_ms, hook_ms;
     /* servers */
-    const char *listen, *languages;
-    uint32_t engines, clients, wait_s, idle_s, request_s, audio_s;
+    const char *listen, *key_file, *languages;
+    uint32_t engines, clients, wait_s, idle_s, request_s, audio_s, upload_mb;
     /* every command */
     int verbose, quiet, help;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/common.h"
@@ -15,18 +16,23 @@
 #include "serve/server.h"
 #include "serve/speech.h"
 
+enum { KEY_BYTES_MIN = 16 };
+
 /* Servers by name, and what each is. */
 static const struct kind {
     const char *name, *module, *address, *needs;
     bool mic, hears;
 } kinds[] = {{"wyoming", "wyoming-server", "127.0.0.1:10300", "libjansson-dev", false, true},
              {"mic", "wyoming-server", "127.0.0.1:10600", "libjansson-dev", true, false},
+             {"openai", "openai-server", "127.0.0.1:8000", "libmicrohttpd-dev and libjansson-dev",
+              false, true},
              {0}};
 
 static struct serving {
     const struct settings *settings;
     struct speech *speech;
     int stop_fd;
+    char key[512];
 } serving = {.stop_fd = -1};
 
 static void on_signal(void *user, int signal, int count)
@@ -65,6 +71,28 @@ static const struct kind *find_kind(const char *name)
     return NULL;
 }
 
+/* The first line of --key-file. @return 0 or the exit status, after one line */
+static int read_key(const char *path, char *key, size_t bytes)
+{
+    FILE *from = fopen(path, "re");
+    struct stat about;
+
+    if (from == NULL) {
+        say("--key-file %s: cannot be read: %s", path, strerror(errno));
+        return errno == EACCES ? EXIT_STATUS_PERMISSION : EXIT_STATUS_NO_INPUT;
+    }
+    bool others = fstat(fileno(from), &about) == 0 && (about.st_mode & 077) != 0;
+    bool whole = fgets(key, (int)bytes, from) != NULL;
+    fclose(from);
+    key[whole ? strcspn(key, "\r\n") : 0] = '\0';
+    if (strlen(key) < KEY_BYTES_MIN)
+        return say_usage("--key-file %s: its first line is the key, of %d characters or more", path,
+                         KEY_BYTES_MIN);
+    if (others)
+        say("--key-file %s: others may read it; 'chmod 600' keeps the key secret", path);
+    return 0;
+}
+
 static int say_listen(const char *address, int status)
 {
     if (status == -EINVAL)
@@ -100,14 +128,19 @@ static int load_module(const struct kind *kind, const struct settings *s,
     return EXIT_STATUS_MISSING;
 }
 
-/* Who can reach it is what the user asked for; he is told. */
-static void say_reach(const struct settings *s, const struct listener *l)
+/* Who can reach it, and whether that is what he asked for. */
+static int check_reach(const struct kind *kind, const struct settings *s, const struct listener *l)
 {
-    if (l->is_open)
-        say("--listen %s: other machines reach it, in the clear and without a key: only for a "
-            "network that "
-            "you trust",
-            s->listen);
+    if (s->key_file != NULL && strcmp(kind->name, "openai") != 0)
+        return say_usage("--key-file: is for 'serve openai'; the Wyoming protocol has no keys");
+    if (!l->is_open)
+        return 0;
+    if (strcmp(kind->name, "openai") == 0 && s->key_file == NULL)
+        return say_usage("--listen %s: other machines reach it; give --key-file too", s->listen);
+    say("--listen %s: other machines reach it, in the clear%s", s->listen,
+        s->key_file != NULL ? "; put a proxy with TLS before it"
+                            : " and without a key: only for a network that you trust");
+    return 0;
 }
 
 static void say_serving(const struct kind *kind, const struct server_host *host,
@@ -150,11 +183,15 @@ static int serve(const struct kind *kind, const struct server_ops *ops, struct l
     char engine[64], languages[200];
     struct server_host host = {
         .version = vs_version(),
+        .key = s->key_file != NULL ? serving.key : NULL,
+        .own_names = !l->is_local && !l->is_open,
         .clients = number_or(s->clients, 16),
         .idle_s = number_or(s->idle_s, 60),
         .request_s = number_or(s->request_s, 600),
         .audio_s = number_or(s->audio_s, 3600),
+        .upload_bytes = (size_t)number_or(s->upload_mb, 25) << 20,
         .hear = speech_hear,
+        .captions = speech_captions,
         .mic_open = speech_mic_open,
         .mic_close = speech_mic_close,
         .say = say_for_module,
@@ -193,7 +230,7 @@ int run_serve(const struct settings *settings, int count, char **arguments)
     (void)count;
     signals_block();
     if (kind == NULL)
-        return say_usage("serve: '%s' is neither wyoming nor mic", arguments[0]);
+        return say_usage("serve: '%s' is none of wyoming, mic, openai", arguments[0]);
     s = *settings;
     serving.settings = &s;
     if (s.stt == NULL && kind->hears)
@@ -201,6 +238,10 @@ int run_serve(const struct settings *settings, int count, char **arguments)
     if (s.listen == NULL)
         s.listen = kind->address;
     int status = config_check(&s);
+    if (status == 0 && s.key_file != NULL)
+        status = read_key(s.key_file, serving.key, sizeof(serving.key));
+    if (status == 0 && strcmp(kind->name, "openai") == 0 && strcmp(s.stt, "null") == 0)
+        status = say_usage("serve openai: --stt null says nothing; choose an engine");
     if (status == 0)
         status = load_module(kind, &s, &ops);
     if (status != 0)
@@ -208,10 +249,9 @@ int run_serve(const struct settings *settings, int count, char **arguments)
     if ((serving.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
         return EXIT_STATUS_INTERNAL;
     status = listener_open(s.listen, &l);
-    if (status < 0)
-        return say_listen(s.listen, status);
-    say_reach(&s, &l);
-    status = serve(kind, ops, &l);
+    status = status < 0 ? say_listen(s.listen, status) : check_reach(kind, &s, &l);
+    if (status == 0)
+        status = serve(kind, ops, &l);
     listener_close(&l);
     return status;
 }

@@ -45,14 +45,20 @@ struct server_host {
     const char *version;
     const char *engine;    /* for people and as the name of a model; NULL = there is none */
     const char *languages; /* that it knows, as in "en,de"; "" = not known */
+    const char *key;       /* that a client must show; NULL = none */
+    bool own_names;        /* a port of the loopback, asked for under its names alone */
     uint32_t clients;      /* at once */
     uint32_t idle_s;       /* after which a silent client is left */
     uint32_t request_s;    /* that a request may take */
     uint32_t audio_s;      /* of one request */
+    size_t upload_bytes;
     /** Hear a job; blocks. @return 0; -ECANCELED the server ends, or as `event`, `is_gone` wished;
         -EBUSY no engine came free in time; -EFBIG longer than audio_s; -EBADMSG not audio;
         -ETIMEDOUT longer than request_s; or -errno */
     int (*hear)(void *user, struct server_job *job);
+    /** Segments as captions, "srt" or "vtt"; `*ret` is to be freed. @return 0 or -errno */
+    int (*captions)(const char *format, uint32_t rate_hz, const struct vs_event *segments,
+                    size_t count, char **ret);
     /** Open the microphone, and close it. @return 0, -EBUSY it is open, or -errno */
     int (*mic_open)(void *user, const struct server_mic *mic);
     void (*mic_close)(void *user);

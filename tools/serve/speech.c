@@ -10,6 +10,8 @@
 
 #include <voicestand/backend.h>
 
+#include "output/output.h"
+
 enum { LOOK_MS = 100 }; /* how often one who waits looks whether its client is still there */
 
 /* A request that is being heard; on the stack of the thread that hears it. */
@@ -342,6 +344,33 @@ int speech_hear(void *speech, struct server_job *job)
     }
     if (status < 0)
         explain(s, job, &words, status);
+    return status;
+}
+
+int speech_captions(const char *format, uint32_t rate_hz, const struct vs_event *segments,
+                    size_t count, char **ret)
+{
+    struct vs_output_config config = {.format = vs_output_format_parse(format)};
+    struct vs_output_source from = {.rate_hz = rate_hz};
+    vs_output *o = NULL;
+    size_t bytes = 0;
+    char *text = NULL;
+    int status = 0, closed;
+
+    config.stream = open_memstream(&text, &bytes);
+    if (config.stream == NULL)
+        return -ENOMEM;
+    status = vs_output_open(&config, &o);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = vs_output_event(o, &from, &segments[i]);
+    closed = vs_output_close(o);
+    if (fclose(config.stream) != 0 && status == 0)
+        status = -ENOMEM;
+    status = status < 0 ? status : closed;
+    if (status < 0)
+        free(text);
+    else
+        *ret = text;
     return status;
 }
 

@@ -22,6 +22,8 @@ void speech_close(struct speech *s);
 
 /** As struct server_host says; any thread, several at once. */
 int speech_hear(void *speech, struct server_job *job);
+int speech_captions(const char *format, uint32_t rate_hz, const struct vs_event *segments,
+                    size_t count, char **ret);
 int speech_mic_open(void *speech, const struct server_mic *mic);
 void speech_mic_close(void *speech);
 
