@@ -11,6 +11,9 @@ import soundfile
 
 RATE, HOP = 16000, 160
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SPEECH_FOLDERS = ('mycroft', 'voices', 'commands', 'words', 'kerstin', 'pico', 'azure')
+NOISE_FOLDERS = {'samples': ('sonic-pi', 'berklee'), 'songs': ('songs', 'midi')}
+THINNED = {'kerstin': 2, 'voices': 2, 'berklee': 3}  # of these folders one file of so many
 POOLS = {'speech-commands-bg': 'background', 'animal': 'ambient', 'room': 'ambient'}
 
 
@@ -52,8 +55,8 @@ def extra_files(extra, *folders):
     out = []
     for folder in folders:
         for root, _, files in sorted(os.walk(os.path.join(extra, folder))):
-            out += [os.path.join(root, f) for f in sorted(files)
-                    if f.endswith(('.wav', '.flac', '.ogg', '.opus'))]
+            out += [os.path.join(root, f) for f in sorted(files)[::THINNED.get(folder, 1)]
+                    if f.endswith(('.wav', '.flac', '.ogg', '.opus', '.mp3'))]
     return out
 
 
@@ -61,7 +64,12 @@ def speech_files(data, extra, split):
     """-> paths; the split `dev` has nothing of `extra`."""
     out = [os.path.join(data, r['file']) for r in manifest(data, split)
            if r['kind'].startswith('speech')]
-    return out + (extra_files(extra, 'mycroft', 'voices') if extra and split == 'train' else [])
+    return out + (extra_files(extra, *SPEECH_FOLDERS) if extra and split == 'train' else [])
+
+
+def source_of(path):
+    """The word by which scenes.SHARES knows where a recording is from: its folder's name."""
+    return os.path.basename(os.path.dirname(path))
 
 
 def load(paths, cache):
@@ -70,8 +78,8 @@ def load(paths, cache):
         return [a.astype(np.float32) / 32768 for a in pool.map(lambda p: cached(p, cache), paths)]
 
 
-def noise_pools(data, extra, split, cache):
-    """-> {kind: [float32 audio]}"""
+def noise_pools(data, extra, split, cache, spoken=()):
+    """-> {kind: [float32 audio]}, without what is in `spoken`"""
     pools = {}
     rows = [r for r in manifest(data, split) if r['kind'].startswith('noise')]
     for row, audio in zip(rows, load([os.path.join(data, r['file']) for r in rows], cache)):
@@ -79,8 +87,9 @@ def noise_pools(data, extra, split, cache):
         kind = 'esc' if kind.startswith('esc10') else POOLS.get(kind, kind)
         pools.setdefault(kind, []).append(audio)
     if extra and split == 'train':
-        pools['samples'] = load(extra_files(extra, 'sonic-pi'), cache)
-        pools['songs'] = load(extra_files(extra, 'songs'), cache)
+        for kind, folders in NOISE_FOLDERS.items():
+            paths = [p for p in extra_files(extra, *folders) if p not in spoken]
+            pools.setdefault(kind, []).extend(load(paths, cache))
     return {k: v for k, v in pools.items() if v}
 
 

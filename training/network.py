@@ -16,6 +16,7 @@ CONTEXT = 2 + 2 * sum(DILATIONS)  # hops before that the convolutions look at
 STEP = 1 / 32                     # of an output of a convolution
 FEATURE_ZERO, FEATURE_STEP = 64., 1 / 32
 STATE_STEPS = 63.
+UNROLL = 1                        # steps in time that are compiled in a row
 LEAST_TAKE = .001                 # a hop replaces at least that of the state: it forgets in 10 s
 
 
@@ -93,7 +94,7 @@ def recur(p, x, h, exact=False, least=LEAST_TAKE):
         h = h + jnp.maximum(z, least) * (c - h)
         return h, h
 
-    last, states = jax.lax.scan(step, h, inputs)
+    last, states = jax.lax.scan(step, h, inputs, unroll=UNROLL)
     return jnp.swapaxes(states, 0, 1), last
 
 

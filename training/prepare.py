@@ -1,28 +1,48 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Scenes for training and for choosing among trainings: prepare.py DATA TEACHER.npz OUT --cache DIR
+"""Scenes for training and for choosing among trainings: prepare.py DATA TEACHER.npz OUT --cache DIR,
+or prepare.py PACKED MODEL.onnx OUT --packed, where PACKED was written with --pack PACKED, maybe on
+another machine, and the teacher's model hears what it has not heard yet.
 
 Writes OUT/dev.npz and OUT/train0.npz, train1.npz, ... The dev scenes are of the dev folders alone:
 other speakers, other noise, and only what was recorded."""
 import argparse
+import ctypes
 import os
 import tempfile
 
 import numpy as np
 
 import data
+import pack
 import scenes
 
 
 def material(args, split):
+    """-> speech, noise, rooms"""
+    if args.packed:
+        made = pack.load(os.path.join(args.data, split), args.teacher, args.processes)
+    else:
+        audios, said, sources, pools, rooms = recordings(args, split)
+        made = scenes.label_speech(audios, said, sources), pools, rooms
+    speech, pools, rooms = made
+    print('%s: %d recordings, %.2f h of speech; noise %s; %d rooms' % (
+        split, len(speech), sum(len(p[0]) for p in speech) / data.RATE / 3600,
+        {k: '%d in %.0f min' % (len(v), sum(map(len, v)) / data.RATE / 60)
+         for k, v in pools.items()}, len(rooms)), flush=True)
+    return made
+
+
+def recordings(args, split):
+    """-> audio, what the teacher says of it or None, source; noise, rooms"""
     teacher = np.load(args.teacher)
-    paths = [p for p in data.speech_files(args.data, args.extra, split) if p in teacher]
-    speech = scenes.label_speech(data.load(paths, args.cache), [teacher[p] for p in paths])
-    pools = data.noise_pools(args.data, args.extra, split, args.cache)
-    print('%s: %d recordings, %.2f h of speech; noise %s' % (
-        split, len(speech), sum(len(a) for a, _ in speech) / data.RATE / 3600,
-        {k: len(v) for k, v in pools.items()}), flush=True)
-    return speech, pools, data.room_responses(args.data, args.cache) if split == 'train' else []
+    paths = [p for p in data.speech_files(args.data, args.extra, split) if args.pack or p in teacher]
+    fetched = data.extra_files(args.extra, *sum(data.NOISE_FOLDERS.values(), ())) if args.extra else []
+    spoken = {p for p in fetched if p in teacher and (teacher[p] > .5).mean() > .1}
+    pools = data.noise_pools(args.data, args.extra, split, args.cache, spoken)
+    rooms = data.room_responses(args.data, args.cache) if split == 'train' else []
+    return (data.load(paths, args.cache), [teacher[p] if p in teacher else None for p in paths],
+            [data.source_of(p) for p in paths], pools, rooms)
 
 
 def main():
@@ -31,22 +51,33 @@ def main():
     ap.add_argument('teacher')
     ap.add_argument('out')
     ap.add_argument('--extra')
-    ap.add_argument('--cache', required=True)
+    ap.add_argument('--cache')
     ap.add_argument('--scenes', type=int, default=256, help='of a file')
     ap.add_argument('--files', type=int, default=8)
     ap.add_argument('--first', type=int, default=0, help='number of the first file')
     ap.add_argument('--anywhere', action='store_true', help='scenes may begin within a word')
     ap.add_argument('--processes', type=int, default=2)
+    ap.add_argument('--library', help='features.so, built elsewhere')
+    ap.add_argument('--packed', action='store_true')
+    ap.add_argument('--pack', metavar='FOLDER', help='write material there, and no scenes')
     args = ap.parse_args()
+    if args.pack:
+        for split in ('dev', 'train'):
+            audios, said, sources, pools, rooms = recordings(args, split)
+            pack.save(os.path.join(args.pack, split), list(zip(audios, said, sources)), pools, rooms,
+                      args.processes)
+        return
     os.makedirs(args.out, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        library = scenes.build_library(folder)
-        if args.first == 0:
-            x, y = scenes.make_set(library, 96, 2, material(args, 'dev'), args.processes)
+        library = ctypes.CDLL(args.library) if args.library else scenes.build_library(folder)
+        if args.first == 0 and not os.path.exists(os.path.join(args.out, 'dev.npz')):
+            x, y = next(scenes.make_sets(library, 96, [2], material(args, 'dev'), args.processes))
             np.savez(os.path.join(args.out, 'dev.npz'), x=x, y=y)
         train = material(args, 'train') + (args.anywhere,)
-        for i in range(args.first, args.first + args.files):
-            x, y = scenes.make_set(library, args.scenes, 100 + i, train, args.processes)
+        numbers = range(args.first, args.first + args.files)
+        made = scenes.make_sets(library, args.scenes, [100 + i for i in numbers], train,
+                                args.processes)
+        for i, (x, y) in zip(numbers, made):
             path = os.path.join(args.out, 'train%d.npz' % i)
             np.savez(path + '.part.npz', x=x, y=y)
             os.rename(path + '.part.npz', path)

@@ -14,6 +14,11 @@ SCENE_S = 24
 KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
          'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
          'impact': .02, 'babble': .06}
+# How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
+SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
+          'speech-commands': .04, 'commands': .16, 'words': .09, 'kerstin': .07, 'pico': .05,
+          'voices': .05}
+SHARE_ELSE = .03
 
 
 # labels -------------------------------------------------------------------------------------
@@ -73,21 +78,42 @@ def soften(teacher, db):
                     np.clip(np.minimum(teacher, (teacher + lowest) / 2), least, .4)).astype(np.float32)
 
 
-def label_speech(audios, opinions):
-    """-> [(audio at a speech level of 0 dB, label of each hop)] of what has speech enough"""
+class Speech(list):
+    """[(audio, label of each hop, source)], recordings of a source in a row"""
+
+    def __init__(self, pieces):
+        super().__init__(pieces)
+        names = [source for _, _, source in self]
+        share = np.array([SHARES.get(n, SHARE_ELSE) / names.count(n) for n in names])
+        self._up_to = np.cumsum(share / share.sum())
+
+    def draw(self, rng):
+        """-> index"""
+        return min(len(self) - 1, int(np.searchsorted(self._up_to, rng.random())))
+
+    def near(self, rng, index):
+        """-> index of one of the next few of the same source, often of the same speaker"""
+        other = min(len(self) - 1, index + rng.integers(0, 6))
+        return other if self[other][2] == self[index][2] else index
+
+
+def label_speech(audios, opinions, sources):
+    """-> Speech, at a speech level of 0 dB, of what has speech enough"""
     out = []
-    for audio, opinion in zip(audios, opinions):
+    for audio, opinion, source in zip(audios, opinions, sources):
         db = hop_db(audio)
         if len(db) < 20:
             continue
         label = soften(opinion[:len(db)].astype(np.float32), db)
-        frames = audio[:len(db) * HOP].reshape(-1, HOP)
-        power = (frames[label > .5] ** 2).mean(axis=1)
-        if len(power) < 15:
-            continue
-        out.append((frames.ravel() / np.sqrt(np.sort(power)[len(power) // 2:].mean() + 1e-12),
-                    label))
-    return out
+        if (label > .5).sum() >= 15:
+            out.append((at_level(audio[:len(db) * HOP], label), label, source))
+    return Speech(out)
+
+
+def at_level(audio, label):
+    """At a speech level of 0 dB: of the louder half of what is speech"""
+    power = np.sort((audio.reshape(-1, HOP)[label > .5] ** 2).mean(axis=1))
+    return audio / np.sqrt(power[len(power) // 2:].mean() + 1e-12)
 
 
 # noise that nobody recorded -------------------------------------------------------------------
@@ -185,7 +211,7 @@ def make_noise(rng, pools, speech, n):
     if kind in MADE:
         return MADE[kind](rng, n).astype(np.float32), 0.
     if kind == 'babble':
-        talkers = rng.integers(len(speech), size=rng.integers(4, 9))
+        talkers = [speech.draw(rng) for _ in range(rng.integers(4, 9))]
         return sum(fill(rng, [speech[i][0]], n) for i in talkers), 4.
     return fill(rng, pools[kind], n), 0.
 
@@ -211,9 +237,8 @@ def longest_pause(audio, marks):
 
 def piece_of(rng, speech, near):
     """A stretch of one recording, cut at pauses. -> audio, marks"""
-    which = min(len(speech) - 1, near + rng.integers(0, 6)) if rng.random() < .6 else \
-        rng.integers(len(speech))
-    audio, marks = speech[which]
+    which = speech.near(rng, near) if rng.random() < .75 else speech.draw(rng)
+    audio, marks, _ = speech[which]
     hops = int(min(len(marks), rng.uniform(1.5, 12) * 100))
     first = rng.integers(len(marks) - hops + 1)
     while first > 0 and marks[first - 1] > .5:
@@ -298,11 +323,11 @@ def place_speech(rng, speech, responses, n, label):
     filled = rng.random() < .5
     x = np.zeros(n, np.float32)
     for _ in range(rng.integers(2, 5) if meeting else 1):
-        near = rng.integers(len(speech))
+        near = speech.draw(rng)
         voice = add_talker(rng, speech, n, label, rng.uniform(1, 9) if meeting else 1.2, filled,
                            near, 7 if meeting else 3.5)
-        if rng.random() < (.8 if meeting else .4):
-            voice = reverberate(rng, voice, responses, meeting)
+        if rng.random() < (.7 if meeting else .4):
+            voice = reverberate(rng, voice, responses, meeting and rng.random() < .7)
         x += voice
     return equalise(rng, x) if rng.random() < .35 else x
 
@@ -389,14 +414,17 @@ def features_of(library, audio):
 _work = {}
 
 
-def _one_scene(index):
-    audio, label = make_scene([_work['seed'], index], *_work['material'])
+def _one_scene(seed):
+    audio, label = make_scene(seed, *_work['material'])
     return features_of(_work['library'], audio), (label * 255).round().astype(np.uint8)
 
 
-def make_set(library, scenes, seed, material, processes=2):
-    """-> numbers [scene, hop, feature], labels [scene, hop] in 1/255; the same for any `processes`"""
-    _work.update(library=library, seed=seed, material=material)
+def make_sets(library, scenes, seeds, material, processes=2):
+    """Yields numbers [scene, hop, feature] and labels [scene, hop] in 1/255 for each seed; the same
+    for any `processes`"""
+    _work.update(library=library, material=material)
     with multiprocessing.get_context('fork').Pool(processes) as pool:
-        made = pool.map(_one_scene, range(scenes), chunksize=4)
-    return np.stack([m[0] for m in made]), np.stack([m[1] for m in made])
+        made = pool.imap(_one_scene, ([s, i] for s in seeds for i in range(scenes)), chunksize=4)
+        for _ in seeds:
+            x, y = zip(*(next(made) for _ in range(scenes)))
+            yield np.stack(x), np.stack(y)

@@ -80,6 +80,11 @@ def compose(rng, seconds):
             struct.pack('>I', len(track)) + track)
 
 
+def render(midi, wav):
+    subprocess.run(['fluidsynth', '-niq', '-r', '16000', '-g', '0.5', '-F', wav, FONT, midi],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument('folder')
@@ -93,9 +98,7 @@ def main():
             midi = os.path.join(work, 'song.mid')
             with open(midi, 'wb') as f:
                 f.write(compose(rng, args.seconds))
-            subprocess.run(['fluidsynth', '-niq', '-r', '16000', '-g', '0.5', '-F',
-                            os.path.join(args.folder, 'song%03d.wav' % i), FONT, midi],
-                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            render(midi, os.path.join(args.folder, 'song%03d.wav' % i))
 
 
 if __name__ == '__main__':

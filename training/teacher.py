@@ -4,7 +4,8 @@
 
 Silero's probability belongs to the end of its chunk of 32 ms and lags the audio by some more. Each
 file is heard twice, the second time 16 ms later, so that there is a value every 16 ms; a hop takes
-what is said LAG_MS after its centre. Files are heard many at a time, as a batch."""
+what is said LAG_MS after its centre. Files are heard many at a time, as a batch. OUT may be there
+already: what is new is added."""
 import argparse
 import os
 
@@ -16,6 +17,13 @@ import data
 CHUNK, BEFORE, BATCH = 512, 64, 24
 OFFSETS = (0, 256)
 LAG_MS = 50.0
+MODEL = 'models/silero-vad/silero_vad_16k_op15.onnx'
+
+
+def open_teacher(path):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
 
 
 def hear(session, audios):
@@ -53,16 +61,15 @@ def main():
     ap.add_argument('--cache', required=True)
     args = ap.parse_args()
     os.makedirs(args.cache, exist_ok=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        os.path.join(args.data, 'models/silero-vad/silero_vad_16k_op15.onnx'), options,
-        providers=['CPUExecutionProvider'])
+    session = open_teacher(os.path.join(args.data, MODEL))
     paths = [p for split in ('dev', 'train')
              for p in data.speech_files(args.data, args.extra, split)]
+    if args.extra:  # is there speech in what should be noise?
+        paths += data.extra_files(args.extra, *sum(data.NOISE_FOLDERS.values(), ()))
+    out = dict(np.load(args.out)) if os.path.exists(args.out) else {}
+    paths = [p for p in paths if p not in out]
     audios = data.load(paths, args.cache)
     order = sorted(range(len(paths)), key=lambda i: len(audios[i]))
-    out = {}
     for at in range(0, len(order), BATCH):
         group = order[at:at + BATCH]
         for i, p in zip(group, hear(session, [audios[i] for i in group])):

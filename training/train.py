@@ -3,7 +3,10 @@
 """Train the native detector: train.py SCENES OUT.npz [--steps N] [--seed S] [--start FILE.npz]
 
 SCENES is what prepare.py wrote. The number of steps is fixed, not the time, so that a seed gives the
-same weights again. Written are the mean of the weights over the last quarter of the steps."""
+same weights again. Written are the mean of the weights over the last quarter of the steps.
+
+Each --try ONSET:RANK:HARD trains one more network beside the first on the same scenes, from a seed
+of its own, to OUT-1.npz and so on; see loss_of()."""
 import argparse
 import os
 import time
@@ -14,8 +17,9 @@ import numpy as np
 
 import network
 
-BATCH, HOPS = 32, 240
+HOPS = 240
 LAG = 1  # a hop is judged when the next one has been heard
+ONSET_HOPS = 12
 
 
 def roc_auc(score, label):
@@ -26,14 +30,24 @@ def roc_auc(score, label):
     return (rank[label].sum() - p * (p + 1) / 2) / (p * (len(label) - p))
 
 
-def loss_of(p, x, y, h, least):
+def loss_of(p, x, y, after, h, least, taste):
+    """Cross entropy, with three tastes of what counts more: `onset`, the first hops of speech;
+    `hard`, hops that are judged badly; `rank`, that any hop of speech is above any hop of other
+    scenes that is none, which is what one threshold for all recordings needs."""
+    onset, rank, hard = taste
     z, last = network.forward(p, x, h, least=least)
-    return jnp.mean(jax.nn.softplus(z) - y * z), last
+    wrong = jax.lax.stop_gradient(jnp.abs(jax.nn.sigmoid(z) - y))
+    weight = (1 + onset * after) * (1 + hard * wrong)
+    loss = jnp.mean(weight * (jax.nn.softplus(z) - y * z)) / jnp.mean(weight)
+    pairs = 0.
+    for scenes, hops in ((7, 31), (17, 101)):
+        z2, y2 = (jnp.roll(a, (scenes, hops), (0, 1)) for a in (z, y))
+        pairs += jnp.mean(jnp.abs(y - y2) * jax.nn.softplus((z2 - z) * jnp.sign(y - y2)))
+    return loss + rank * pairs / 2, last
 
 
-@jax.jit
-def step(p, m, v, mean, x, y, h, t, rate, keep, least):
-    (loss, h), g = jax.value_and_grad(loss_of, has_aux=True)(p, x, y, h, least)
+def one_step(p, m, v, mean, h, taste, x, y, after, t, rate, keep, least):
+    (loss, h), g = jax.value_and_grad(loss_of, has_aux=True)(p, x, y, after, h, least, taste)
     norm = jnp.sqrt(sum(jnp.sum(a * a) for a in jax.tree.leaves(g)))
     g = jax.tree.map(lambda a: a * jnp.minimum(1., 2. / (norm + 1e-9)), g)
     m = jax.tree.map(lambda a, b: a + .1 * (b - a), m, g)
@@ -42,6 +56,10 @@ def step(p, m, v, mean, x, y, h, t, rate, keep, least):
                      (jnp.sqrt(b / (1 - .995 ** t)) + 1e-8), p, m, v)
     mean = jax.tree.map(lambda a, b: a + keep * (b - a), mean, p)
     return p, m, v, mean, h, loss
+
+
+# of all networks at once: weights differ, scenes are the same
+step = jax.jit(jax.vmap(one_step, in_axes=(0,) * 6 + (None,) * 7), donate_argnums=(0, 1, 2, 3, 4))
 
 
 @jax.jit
@@ -54,7 +72,7 @@ def pad(x):
 
 
 def measure(p, dev):
-    """-> ROC-AUC over all dev scenes"""
+    """-> ROC-AUC over all scenes of a set"""
     x, y = dev
     z = np.concatenate([np.asarray(judge(p, pad(x[i:i + 32]))) for i in range(0, len(x), 32)])
     return roc_auc(z[:, LAG:].ravel(), y[:, :-LAG].ravel() > 127)
@@ -64,70 +82,119 @@ def load(folder, i):
     """Scenes of file i, once it is there; hops get the label of the hop before."""
     path = os.path.join(folder, 'train%d.npz' % i)
     while not os.path.exists(path):
-        time.sleep(2)
+        time.sleep(.2)
     with np.load(path) as f:
         x, y = f['x'], f['y']
-    return x, np.concatenate([np.zeros((len(y), LAG), np.uint8), y[:, :-LAG]], axis=1)
+    y = np.concatenate([np.zeros((len(y), LAG), np.uint8), y[:, :-LAG]], axis=1)
+    speech = y > 127
+    before = np.pad(speech, ((0, 0), (ONSET_HOPS, 0)))[:, :-ONSET_HOPS]
+    return x, y, speech & ~before
 
 
 def batches(args):
     """Scenes in ever new orders, a stretch of all scenes of a batch at a time; every args.every
-    steps another file of scenes comes in. -> x, y, is first"""
+    steps another file of scenes comes in. -> x, y, whether hops follow an onset, is first"""
     rng = np.random.default_rng(args.seed)
     parts, made = [], 0
     while True:
         while len(parts) < min(args.files, args.first + made // args.every):
             parts.append(load(args.scenes, len(parts)))
-        order = rng.permutation(sum(len(x) for x, _ in parts))
-        which = [(f, i) for f, (x, _) in enumerate(parts) for i in range(len(x))]
-        for at in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = [which[k] for k in order[at:at + BATCH]]
-            seen = pad(np.stack([parts[f][0][i] for f, i in chosen]))
-            label = np.stack([parts[f][1][i] for f, i in chosen]).astype(np.float32) / 255
-            for hop in range(0, label.shape[1] - HOPS + 1, HOPS):
+        which = [(f, i) for f, part in enumerate(parts) for i in range(len(part[0]))]
+        order = rng.permutation(len(which))[:args.fresh * args.batch or None]
+        for at in range(0, len(order) - args.batch + 1, args.batch):
+            chosen = [which[k] for k in order[at:at + args.batch]]
+            x, y, after = (np.stack([parts[f][k][i] for f, i in chosen]) for k in range(3))
+            x = pad(x)
+            for hop in range(0, y.shape[1] - HOPS + 1, HOPS):
                 made += 1
-                yield (seen[:, hop:hop + HOPS + network.CONTEXT], label[:, hop:hop + HOPS],
-                       hop == 0)
+                here = slice(hop, hop + HOPS)
+                yield (x[:, hop:hop + HOPS + network.CONTEXT],
+                       y[:, here].astype(np.float32) / 255, after[:, here], hop == 0)
 
 
-def main():
+def save(args, mean):
+    for k in range(len(mean['out'])):
+        name = args.out if k == 0 else '%s-%d.npz' % (args.out.removesuffix('.npz'), k)
+        np.savez(name, **{n: np.asarray(a[k]) for n, a in mean.items()})
+
+
+def begin(args):
+    """-> weights of all networks"""
+    if args.start:
+        with np.load(args.start) as f:
+            all_p = [{k: jnp.asarray(v) for k, v in f.items()}] * len(args.tastes)
+    else:
+        all_p = [network.init(args.seed + i) for i in range(len(args.tastes))]
+    return jax.tree.map(lambda *a: jnp.stack(a), *all_p)
+
+
+def options():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument('scenes')
     ap.add_argument('out')
     ap.add_argument('--steps', type=int, default=3000)
+    ap.add_argument('--seconds', type=float, help='as many steps as fit, instead; said at the start')
     ap.add_argument('--seed', type=int, default=1)
     ap.add_argument('--rate', type=float, default=4e-3)
+    ap.add_argument('--batch', type=int, default=32, help='scenes')
     ap.add_argument('--files', type=int, default=8, help='of scenes')
     ap.add_argument('--first', type=int, default=1, help='files to begin with')
     ap.add_argument('--every', type=int, default=400, help='steps after which one more comes in')
+    ap.add_argument('--fresh', type=int, default=0,
+                    help='batches after which the order is drawn anew; 0: when all were heard')
+    ap.add_argument('--say', type=int, default=300, help='steps after which the dev scenes are judged')
     ap.add_argument('--until', type=int, help='stop before the last step')
     ap.add_argument('--least', type=float, default=network.LEAST_TAKE,
                     help='of the state that a hop replaces')
     ap.add_argument('--start', help='weights to go on from')
+    ap.add_argument('--unroll', type=int, default=1, help='8 is quicker on a GPU')
+    ap.add_argument('--try', dest='tastes', action='append', metavar='ONSET:RANK:HARD',
+                    type=lambda text: tuple(float(x) for x in text.split(':')))
     args = ap.parse_args()
-    dev = np.load(os.path.join(args.scenes, 'dev.npz'))
-    dev = dev['x'], dev['y']
-    p = network.init(args.seed)
-    if args.start:
-        p = {k: jnp.asarray(v) for k, v in np.load(args.start).items()}
+    args.tastes = args.tastes or [(0., 0., 0.)]
+    return args
+
+
+def main():
+    args = options()
+    network.UNROLL = args.unroll
+    dev = {}
+    for name in sorted(os.listdir(args.scenes)):
+        if name.startswith('dev'):
+            with np.load(os.path.join(args.scenes, name)) as f:
+                dev[name.removesuffix('.npz')] = f['x'], f['y']
+    p = begin(args)
     m = jax.tree.map(jnp.zeros_like, p)
-    v, mean = m, p
-    h = jnp.zeros((BATCH, network.HIDDEN))
-    begin, sum_loss, averaged = time.time(), 0., 0
-    for t, (x, y, first) in zip(range(1, (args.until or args.steps) + 1), batches(args)):
+    v, mean = jax.tree.map(jnp.zeros_like, p), jax.tree.map(jnp.array, p)
+    h = jnp.zeros((len(args.tastes), args.batch, network.HIDDEN))
+    tastes = tuple(jnp.array(t) for t in zip(*args.tastes))
+    started, losses, averaged = time.time(), 0., 0
+    for t, (x, y, after, first) in enumerate(batches(args), 1):
         rate = args.rate * min(1, t / 60) * (.02 + .98 * .5 * (1 + np.cos(np.pi * t / args.steps)))
         averaged += t > args.steps * 3 // 4
-        p, m, v, mean, h, loss = step(p, m, v, mean, x, y, h * (not first), float(t), rate,
-                                      1. / averaged if averaged else 1., args.least)
-        sum_loss += float(loss)
-        if t % 100 == 0:
-            line = 'step %d  loss %.4f  %.0f s' % (t, sum_loss / 100, time.time() - begin)
-            if t % 300 == 0 or t == args.steps:
-                line += '  dev ROC-AUC %.4f' % measure(mean, dev)
-                np.savez(args.out, **{k: np.asarray(a) for k, a in mean.items()})
+        p, m, v, mean, h, loss = step(p, m, v, mean, h * (not first), tastes, x, y, after, float(t),
+                                      rate, 1. / averaged if averaged else 1., args.least)
+        losses += loss
+        if args.seconds and t in (20, 60):  # the first steps compile; then it is known how fast it is
+            losses.block_until_ready()
+            now = time.time() - started
+            if t == 60:
+                args.steps = int(60 + 40 * (args.seconds - now) / (now - then))
+                print('%d steps of %.4f s' % (args.steps, (now - then) / 40), flush=True)
+            then = now
+        last = t == (args.until or args.steps)
+        if t % 100 == 0 or last:
+            line = 'step %d  loss %s  %.0f s' % (
+                t, ' '.join('%.4f' % (a / (t % 100 or 100)) for a in losses), time.time() - started)
+            if t % args.say == 0 or last:
+                for name, scenes in dev.items():
+                    line += '  %s ROC-AUC' % name + ''.join(' %.4f' % measure(
+                        {n: a[k] for n, a in mean.items()}, scenes) for k in range(len(args.tastes)))
+                save(args, mean)
             print(line, flush=True)
-            sum_loss = 0.
-    np.savez(args.out, **{k: np.asarray(a) for k, a in mean.items()})
+            losses = 0.
+        if last:
+            break
 
 
 if __name__ == '__main__':
