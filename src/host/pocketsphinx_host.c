@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "host/serve.h"
+#include "modules/sandbox.h"
 
 #define GATHER_FRAMES VS_RATE_HZ
 /* One look at the hypothesis for so much new audio: finding it costs a walk over the lattice. */
@@ -254,10 +255,11 @@ int main(int count, char **arguments)
         fprintf(stderr, "pocketsphinx-host is started by voicestand\n");
         return 2;
     }
+    unsigned layers = vs__sandbox_engine((const char *const *)(void *)(arguments + 1));
     if (!load(&sphinx, arguments + 1)) {
         vs__serve_tell("damaged", "%s", arguments[1]);
         return 1;
     }
-    vs__serve_tell("ready", "PocketSphinx");
+    vs__serve_ready("PocketSphinx", layers);
     return vs__serve(&engine);
 }

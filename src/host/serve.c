@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "modules/sandbox.h"
 #include "modules/wyoming.h"
 
 enum { CONTROL_FD = 3, MESSAGE_BYTES = 512, FEED_FRAMES = VS_RATE_HZ / 10 };
@@ -35,6 +36,14 @@ void vs__serve_tell(const char *word, const char *format, ...)
     vsnprintf(message + at, sizeof(message) - (size_t)at, format, arguments);
     va_end(arguments);
     (void)!send(CONTROL_FD, message, strlen(message), MSG_NOSIGNAL);
+}
+
+void vs__serve_ready(const char *name, unsigned layers)
+{
+    const char *lack = vs__sandbox_lack(layers);
+
+    vs__serve_tell("ready", "%s%s%s", name, lack[0] != '\0' ? ", without the protection of " : "",
+                   lack);
 }
 
 /* sending ----------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "base/base.h"
 #include "host/serve.h"
 #include "host/sherpa_model.h"
+#include "modules/sandbox.h"
 
 #define CALLS(X)                                                                                   \
     X(SherpaOnnxGetVersionStr)                                                                     \
@@ -44,6 +45,7 @@ static struct {
 } call;
 
 struct host {
+    unsigned layers; /* of the sandbox */
     struct vs__sherpa_model model;
     const char *language, *hotwords;
     int threads;
@@ -175,8 +177,24 @@ static bool find_model(struct host *h, const char *folder, const char *kind)
     return status == 0;
 }
 
+/* Models come from others, and ONNX names files of its own: before one is read, no file can be opened but
+   the model's and the hot words. */
+static void give_up_rights(struct host *h, const char *folder)
+{
+    const struct vs__sherpa_model *m = &h->model;
+    const char *models[] = {folder,      h->hotwords ? h->hotwords : "",
+                            m->tokens,   m->encoder,
+                            m->decoder,  m->joiner,
+                            m->model,    m->preprocessor,
+                            m->uncached, m->cached,
+                            m->merged,   NULL};
+
+    h->layers = vs__sandbox_engine(models);
+}
+
 static bool load_model(struct host *h, const char *folder)
 {
+    give_up_rights(h, folder);
     if (vs__sherpa_is_streaming(h->model.kind)) {
         load_online(h);
     } else {
@@ -313,6 +331,6 @@ int main(int count, char **arguments)
         !load_model(&h, arguments[2])) {
         return 1;
     }
-    vs__serve_tell("ready", "%s", vs__sherpa_kind_name(h.model.kind));
+    vs__serve_ready(vs__sherpa_kind_name(h.model.kind), h.layers);
     return vs__serve(&engine);
 }

@@ -92,6 +92,31 @@ unsigned vs__sandbox_enter(const char *const *readable)
     return VS__SANDBOX_PRIVILEGES | (enter_landlock(readable) ? VS__SANDBOX_LANDLOCK : 0);
 }
 
+unsigned vs__sandbox_engine(const char *const *models)
+{
+    static const char *const machine[] = {"/proc", "/sys/devices/system", "/dev/null",
+                                          "/dev/urandom", NULL};
+    const char *readable[32];
+    size_t count = 0;
+
+    for (; *models != NULL && count < 24; models++)
+        if (**models != '\0')
+            readable[count++] = *models;
+    for (size_t i = 0; machine[i] != NULL; i++)
+        readable[count++] = machine[i];
+    readable[count] = NULL;
+    vs__sandbox_limit(SIZE_MAX);
+    unsigned layers = vs__sandbox_enter(readable);
+    return layers | vs__sandbox_filter(VS__SANDBOX_ENGINE);
+}
+
+const char *vs__sandbox_lack(unsigned layers)
+{
+    static const char *const words[] = {"Landlock and seccomp", "seccomp", "Landlock", ""};
+
+    return words[(layers & VS__SANDBOX_LANDLOCK ? 1 : 0) | (layers & VS__SANDBOX_SECCOMP ? 2 : 0)];
+}
+
 void vs__sandbox_limit(size_t address_bytes)
 {
     struct rlimit none = {0, 0}, space = {address_bytes, address_bytes};

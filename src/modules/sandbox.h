@@ -26,6 +26,11 @@ enum vs__sandbox_filter {
 unsigned vs__sandbox_enter(const char *const *readable);
 /** Limit system calls, after vs__sandbox_enter(). @return VS__SANDBOX_SECCOMP or 0 */
 unsigned vs__sandbox_filter(enum vs__sandbox_filter filter);
+/** All of it for a text engine, before it reads a model: `models` names the files and folders that it may
+    read, NULL last; beside them what tells of the machine. @return the layers that are in force */
+unsigned vs__sandbox_engine(const char *const *models);
+/** Words for the layers that are not in `layers`, "" = all are there. */
+const char *vs__sandbox_lack(unsigned layers);
 /** Limits that keep an error small: bytes of address space, no core dump, no growing file. */
 void vs__sandbox_limit(size_t address_bytes);
 /** The version of Landlock that the kernel has, 0 = none. */
