@@ -83,8 +83,10 @@ int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
 int vs__rfft_create_same(size_t n, struct vs__rfft **ret);
 /** n real in, n / 2 + 1 interleaved complex out, no scaling. */
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);
-/** The same for threads that share `f`: each brings room for 2 n floats of its own. */
-void vs__rfft_forward_apart(const struct vs__rfft *f, float *scratch, const float *in, float *out);
+/** The same for threads that share `f`, which vs__rfft_create_same() made or which is of a level that
+    `dsp` has: each brings room for 2 n floats of its own. */
+void vs__rfft_forward_apart(const struct vs__dsp *dsp, const struct vs__rfft *f, float *scratch,
+                            const float *in, float *out);
 /** n / 2 + 1 interleaved complex in, n real out, times n / 2: the way back of vs__rfft_forward()
     but for that factor. The imaginary parts at both ends are passed over. */
 void vs__rfft_inverse(struct vs__rfft *f, const float *in, float *out);

@@ -140,10 +140,16 @@ void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out)
     f->level->forward(f, in, out);
 }
 
-void vs__rfft_forward_apart(const struct vs__rfft *f, float *scratch, const float *in, float *out)
+void vs__rfft_forward_apart(const struct vs__dsp *dsp, const struct vs__rfft *f, float *scratch,
+                            const float *in, float *out)
 {
     struct vs__rfft own = *f;
 
+#ifdef VS__HAVE_AVX2
+    if (own.level == &vs__rfft_same && (dsp->flags & VS_CPU_AVX2))
+        own.level = &vs__rfft_same_avx2;
+#endif
+    (void)dsp;
     own.a = scratch;
     own.b = scratch + f->n;
     own.level->forward(&own, in, out);

@@ -37,6 +37,8 @@ extern const struct vs__rfft_level vs__rfft_c;
 extern const struct vs__rfft_level vs__rfft_same; /**< the same numbers on every machine */
 #ifdef VS__HAVE_AVX2
 extern const struct vs__rfft_level vs__rfft_avx2;
+extern const struct vs__rfft_level
+    vs__rfft_same_avx2; /**< of vs__rfft_same in other instructions */
 #endif
 #ifdef VS__HAVE_AVX512
 extern const struct vs__rfft_level vs__rfft_avx512;

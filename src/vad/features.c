@@ -36,23 +36,6 @@ struct vs__vad_tables {
 static struct vs__vad_tables *shared; /* under the global lock; NULL while nobody uses it */
 static unsigned users;
 
-/* arithmetic ---------------------------------------------------------------------------------- */
-
-/* log2 within 2e-6 for positive normal x, by the same operations everywhere. */
-static inline float log2_of(float x)
-{
-    int32_t bits;
-
-    memcpy(&bits, &x, sizeof(bits));
-    int32_t exponent = (bits - 0x3f3504f3) >> 23;
-    bits -= exponent * (1 << 23);
-    float m;
-    memcpy(&m, &bits, sizeof(m));
-    float z = (m - 1.0f) / (m + 1.0f), q = z * z;
-    return (float)exponent +
-           z * (2.88539008f + q * (0.96179669f + q * (0.57707801f + q * 0.41219858f)));
-}
-
 /* set up -------------------------------------------------------------------------------------- */
 
 static double hz_to_mel(double hz)
@@ -151,7 +134,7 @@ static bool measure_bands(const struct vs__vad_features *f, float level[VS__VAD_
     float rising[VS__VAD_BANDS + 1], falling[VS__VAD_BANDS + 1], all = 0.0f;
 
     f->dsp.multiply(frame, f->past.audio, t->window, VS__VAD_WINDOW);
-    vs__rfft_forward_apart(t->fft, scratch, frame, spectrum);
+    vs__rfft_forward_apart(&f->dsp, t->fft, scratch, frame, spectrum);
     /* here, since the kernel's levels may differ in the last place */
     for (size_t k = 0; k < VS__VAD_BINS; k++)
         power[k] = spectrum[2 * k] * spectrum[2 * k] + spectrum[2 * k + 1] * spectrum[2 * k + 1];
@@ -168,7 +151,10 @@ static bool measure_bands(const struct vs__vad_features *f, float level[VS__VAD_
         all += total;
     }
     for (size_t b = 0; b < VS__VAD_BANDS; b++)
-        level[b] = LN_2 * log2_of(rising[b] + falling[b + 1] + LEVEL_EPS);
+        rising[b] = rising[b] + falling[b + 1] + LEVEL_EPS;
+    f->dsp.log2_near(level, rising, VS__VAD_BANDS);
+    for (size_t b = 0; b < VS__VAD_BANDS; b++)
+        level[b] *= LN_2;
     return all >= SILENT_POWER;
 }
 

@@ -110,6 +110,18 @@ static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
     n->dsp.f32_to_u7(now, both, CHANNELS, 1.0f, 0.0f);
 }
 
+/* vs__vad_logistic() of many, bit by bit, whose power of two is a kernel. */
+static void run_logistic(const struct vs__native *n, float *x, size_t count)
+{
+    float power[2 * HIDDEN];
+
+    for (size_t i = 0; i < count; i++)
+        x[i] *= -1.44269504f;
+    n->dsp.exp2_near(power, x, count);
+    for (size_t i = 0; i < count; i++)
+        x[i] = 1.0f / (1.0f + power[i]);
+}
+
 /* Gated recurrent unit: what is new and how much of it is taken are decided by what the blocks
    found and by the state. */
 static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
@@ -129,11 +141,13 @@ static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
     }
     /* one thing a loop, so that the compiler makes vectors of it */
     for (size_t i = 0; i < 2 * HIDDEN; i++)
-        a[i] = vs__vad_logistic(a[i] + b[i]);
+        a[i] = a[i] + b[i];
+    run_logistic(n, a, 2 * HIDDEN);
     for (size_t i = 0; i < HIDDEN; i++)
-        b[i] = a[2 * HIDDEN + i] + a[HIDDEN + i] * b[2 * HIDDEN + i];
+        b[i] = 2.0f * (a[2 * HIDDEN + i] + a[HIDDEN + i] * b[2 * HIDDEN + i]);
+    run_logistic(n, b, HIDDEN);
     for (size_t i = 0; i < HIDDEN; i++)
-        b[i] = 2.0f * vs__vad_logistic(2.0f * b[i]) - 1.0f; /* tanh */
+        b[i] = 2.0f * b[i] - 1.0f; /* tanh */
     for (size_t i = 0; i < HIDDEN; i++)
         h[i] += (a[i] > LEAST_TAKE ? a[i] : LEAST_TAKE) * (b[i] - h[i]);
 }
