@@ -242,6 +242,8 @@ def bad_requests_are_refused_in_openais_form(folder):
         refused(s, request(body, type=None), 415, 'invalid_form')
         refused(s, request(body, type='application/json'), 415, 'invalid_form')
         refused(s, request(body, type='multipart/form-data'), 415, 'invalid_form')
+        equal(len(json.loads(exchange(s, request(form([('x', None, b'y'), wav]).replace(b' name="x"', b'')))[1])['text']
+                  .split()), 2, 'a part without a name is passed over')
         for bad in (body[:-10], body.replace(b'--XX\r\n', b'--YY\r\n'), b'', b'\0' * 3000):
             got, text = exchange(s, request(bad))
             check(got == 400 and json.loads(text)['error'], got, text)
@@ -251,6 +253,30 @@ def bad_requests_are_refused_in_openais_form(folder):
         refused(s, request(b'', 'GET'), 405, 'method_not_allowed')
         refused(s, request(b'', 'DELETE', '/v1/models'), 405, 'method_not_allowed')
         equal(len(hear(s).text.split()), 2, 'and it goes on')
+
+
+@case
+def changed_requests_do_no_harm(folder):
+    generator = random.Random(7)
+    whole = request(form([('file', 'a.wav', wav_bytes(noise(0.02))), ('response_format', None, b'verbose_json'),
+                          ('timestamp_granularities[]', None, b'word'), ('language', None, b'en')]))
+    with Served('openai', '--stt', 'exec:true', '--idle', '1') as s:
+        for _ in range(200):
+            data = bytearray(whole)
+            for _ in range(generator.randint(1, 8)):
+                data[generator.randrange(500 if generator.random() < 0.8 else len(data))] = generator.choice(
+                    b'\0\r\n-:;="X\xff0 ')
+            with s.connect(5) as c:
+                c.sendall(data)
+                c.shutdown(socket.SHUT_WR)
+                answer = b''
+                try:
+                    while piece := c.recv(65536):
+                        answer += piece
+                except ConnectionError:
+                    pass
+            check(answer[:9] in (b'', b'HTTP/1.1 ', b'HTTP/1.0 '), answer[:100])
+        equal(exchange(s, whole)[0], 200)
 
 
 @case

@@ -172,7 +172,7 @@ static enum MHD_Result on_part(void *user, enum MHD_ValueKind kind, const char *
                                const char *data, uint64_t offset, size_t bytes)
 {
     struct openai_form *f = user;
-    bool file = strcmp(key, "file") == 0;
+    bool file = key != NULL && strcmp(key, "file") == 0; /* a part may have no name */
 
     (void)kind;
     (void)name;
@@ -181,7 +181,7 @@ static enum MHD_Result on_part(void *user, enum MHD_ValueKind kind, const char *
     if (f->refusal->status != 0)
         return MHD_YES; /* read on, so that the client hears why */
     /* The parser may tell of a part before it has any of its bytes, and then again. */
-    int field = file ? -1 : find_field(key);
+    int field = file || key == NULL ? -1 : find_field(key);
     if (offset == 0 && !(f->is_begun && f->field == field)) {
         end_field(f);
         f->field = field;
