@@ -150,6 +150,18 @@ def a_unix_socket_serves_its_user(folder):
 
 
 @case
+def systemd_hands_a_socket_over(folder):
+    listener = socket.create_server(('127.0.0.1', 0))
+    as_systemd = ['sh', '-c', 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&%d' % listener.fileno(), 'sh']
+    with Served('wyoming', '--stt', COUNT, '--vad', 'null:1', listen='systemd', before=as_systemd,
+                pass_fds=[listener.fileno()]) as s:
+        equal(s.port, listener.getsockname()[1])
+        check(text_of(ask(s, noise(0.3))))
+        one_line(run('serve', 'wyoming', '--stt', 'exec:true', '--listen', str(s.port), check_status=6), 'answers there')
+    listener.close()
+
+
+@case
 def pocketsphinx_hears_what_transcribe_hears(folder):
     path = recordings()[0]
     wanted = [e for e in events(run('transcribe', '-f', 'jsonl', path).out) if e['event'] == 'segment']

@@ -13,10 +13,10 @@ COUNT = 'exec:wc -c'
 class Served:
     """`with Served('wyoming', '--stt', COUNT) as s`: s.port, or s.path of a Unix socket."""
 
-    def __init__(self, kind, *arguments, listen='127.0.0.1:0'):
+    def __init__(self, kind, *arguments, listen='127.0.0.1:0', before=(), **more):
         self.said = []
-        self.process = subprocess.Popen([COMMAND, 'serve', kind, '--listen', listen, *arguments],
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen([*before, COMMAND, 'serve', kind, '--listen', listen, *arguments],
+                                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
         try:

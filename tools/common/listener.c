@@ -2,6 +2,7 @@
 #include "common/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -135,6 +136,11 @@ int listener_open(const char *address, struct listener *ret)
         status = take_systemd(ret);
     else
         status = open_address(address, ret);
+    /* Who gives up between poll() and accept() must not make us wait; programs that are started must
+       not keep it. */
+    if (status == 0 && (fcntl(ret->fd, F_SETFL, fcntl(ret->fd, F_GETFL) | O_NONBLOCK) < 0 ||
+                        fcntl(ret->fd, F_SETFD, FD_CLOEXEC) < 0))
+        status = -errno;
     if (status == 0)
         status = describe(ret);
     if (status < 0)
