@@ -60,7 +60,7 @@ def sounds_say_when_it_listens(folder):
     try:
         d.dictate()
         d.wait('kept')
-        wait_until(lambda: os.path.exists(played) and len(read_text(played).split()) == 3, 10, 'three sounds')
+        wait_until(lambda: os.path.exists(played) and len(read_text(played).split()) == 3, 30, 'three sounds')
         equal(read_text(played).split(), ['cue-start.wav', 'cue-stop.wav', 'cue-fail.wav'])
         for name, rises in (('start', True), ('stop', False)):
             hz, ends, peak = tone('%s.cue-%s.wav' % (played, name))
@@ -77,10 +77,10 @@ def a_bar_has_a_meter(d):
     lines = []
     threading.Thread(target=lambda: lines.extend(json.loads(line) for line in bar.stdout), daemon=True).start()
     try:
-        wait_until(lambda: lines, 10, 'a first line')
+        wait_until(lambda: lines, 30, 'a first line')
         d.dictate()
         d.wait('text')
-        wait_until(lambda: len(lines) > 3 and lines[-1]['state'] == 'idle', 10, lines)
+        wait_until(lambda: len(lines) > 3 and lines[-1]['state'] == 'idle', 30, lines)
         meters = [e for e in lines if 'level_db' in e]
         check(meters and all(e['state'] in ('listening', 'finishing') for e in meters), lines)
         check(all(e['event'] == 'state' and e['class'] == e['state'] for e in lines), lines)
@@ -125,7 +125,7 @@ class Terminal:
         return re.sub('\033\\[[0-9;?]*[a-zA-Z]', '', whole[-1]).replace('\r', '').split('\n') if whole else ['']
 
     def wait(self, pattern):
-        wait_until(lambda: any(re.search(pattern, line) for line in self.lines()), 10,
+        wait_until(lambda: any(re.search(pattern, line) for line in self.lines()), 30,
                    '%s in %s' % (pattern, self.lines()))
 
     def key(self, key):
@@ -157,7 +157,7 @@ def a_terminal_shows_it(d):
         t.key(b'u')
         t.wait('nothing was typed that could be taken back')
         t.size(40, 10)
-        wait_until(lambda: len(t.lines()) == 10, 10, t.lines)
+        wait_until(lambda: len(t.lines()) == 10, 30, t.lines)
         d.dictate()
         t.wait('größe 日本 and more$')
         check(all(len(line) <= 40 for line in t.lines()), t.lines())

@@ -17,7 +17,7 @@ def utter(d, press, release):
     d.wait_turn('listening', turns + 1)
     d.say()
     release()
-    wait_until(lambda: d.told('state')[-1]['state'] != 'listening', 10, 'the release')
+    wait_until(lambda: d.told('state')[-1]['state'] != 'listening', 30, 'the release')
     d.be_silent()
     d.wait('text', before + 1)
 
@@ -125,7 +125,7 @@ def a_text_waits_until_the_key_is_up(folder):
         equal(target.read(), base)
         xdotool('keyup', 'Pause')
         d.wait('inserted')
-        wait_until(lambda: target.read() == base + b'hello world', 10, target.read)
+        wait_until(lambda: target.read() == base + b'hello world', 30, target.read)
     finally:
         d.close()
         session.close()
@@ -185,7 +185,7 @@ def a_key_toggles(folder):
         for on in (True, False):
             keyboards.send(KEY_PAUSE, 1)
             keyboards.send(KEY_PAUSE, 0)
-            wait_until(lambda: d.told('state')[-1]['hands_free'] == on, 10, 'it is %s' % on)
+            wait_until(lambda: d.told('state')[-1]['hands_free'] == on, 30, 'it is %s' % on)
     finally:
         d.close()
         keyboards.close()
@@ -259,6 +259,37 @@ def a_portal_that_refuses_is_told(folder):
     finally:
         d.close()
         desktop.close()
+
+
+def diagnose(env):
+    """What doctor says of dictation."""
+    text = subprocess.run([COMMAND, 'doctor', '-f', 'jsonl'], env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL).stdout.decode()
+    return {e['name']: e for e in events(text) if e.get('area') == 'Dictation'}
+
+
+@case
+def doctor_says_which_way_works(folder):
+    session, _ = open_screen()
+    try:
+        found = diagnose(session.env)
+        equal(found['key by x11']['value'], '--key KEY works this way')
+        equal(found['by x11']['value'], 'the X server takes keys')
+        check('key' not in found, found)
+    finally:
+        session.close()
+    plain = {k: v for k, v in os.environ.items() if k not in ('DISPLAY', 'WAYLAND_DISPLAY', 'SWAYSOCK')}
+    for mode, works in (('granting', True), ('bare', False)):
+        os.makedirs(folder + '/' + mode)
+        desktop = Desktop(sys.argv[3], folder + '/' + mode, mode)
+        try:
+            found = diagnose(dict(plain, **desktop.env))
+            equal('works this way' in found['key by portal']['value'], works, found)
+            equal('asks you once' in found['by portal']['value'], works, found)
+            check(works or '--key-from evdev' in found['key by portal']['fix'], found)
+            check(works or not os.path.isdir('/dev/input') or found['key by evdev'], found)
+        finally:
+            desktop.close()
 
 
 if __name__ == '__main__':

@@ -155,7 +155,7 @@ class Desktop:
         self.env = {'DBUS_SESSION_BUS_ADDRESS': self.address, 'WAYLAND_DISPLAY': 'none'}
         self.bus = subprocess.Popen(['dbus-daemon', '--session', '--nofork', '--nopidfile',
                                      '--address=' + self.address], stderr=subprocess.DEVNULL)
-        wait_until(lambda: os.path.exists(folder + '/bus'), 10, 'the bus is there')
+        wait_until(lambda: os.path.exists(folder + '/bus'), 30, 'the bus is there')
         self.start(mode)
 
     def start(self, mode):
@@ -170,7 +170,7 @@ class Desktop:
             self.lines.append(line.decode().strip())
 
     def wait(self, begin):
-        wait_until(lambda: any(line.startswith(begin) for line in self.lines), 10,
+        wait_until(lambda: any(line.startswith(begin) for line in self.lines), 30,
                    '%s in %s' % (begin, self.lines))
 
     def do(self, word):
