@@ -17,7 +17,7 @@
 #include "dictate/x11.h"
 
 /* A program that types may need a while for a long text; one that answers does not. */
-enum { ANSWER_MS = 1000, TYPE_MS = 2000, TYPE_MS_EACH = 20, PIECE_BYTES = 16000 };
+enum { ANSWER_MS = 1000, COPY_MS = 2000, TYPE_MS = 10000, TYPE_MS_EACH = 20, PIECE_BYTES = 16000 };
 
 static const char *const names[] = {"wtype",   "x11",   "xdotool",  "portal",
                                     "ydotool", "paste", "clipboard"};
@@ -107,9 +107,10 @@ static int type_wtype(const char *text, struct insert_done *ret)
         size_t count = utf8_count(piece);
         int status = run_with(arguments, NULL, count);
 
+        if (status == 0 || status == -ETIMEDOUT) /* killed: some of it stands there */
+            ret->typed += count;
         if (status < 0)
             return say_program(ret, "wtype", status);
-        ret->typed += count;
     }
     return 0;
 }
@@ -121,10 +122,9 @@ static int type_xdotool(const char *text, struct insert_done *ret)
     size_t count = utf8_count(text);
     int status = run_with(arguments, text, count);
 
-    if (status < 0)
-        return say_program(ret, "xdotool", status);
-    ret->typed = count;
-    return 0;
+    if (status == 0 || status == -ETIMEDOUT)
+        ret->typed = count;
+    return status < 0 ? say_program(ret, "xdotool", status) : 0;
 }
 
 /* It types scan codes, so that the layout decides what comes of them. What it may be given is what
@@ -158,7 +158,7 @@ static int copy(const char *text, struct insert_done *ret)
                               .input = text,
                               .input_bytes = strlen(text),
                               .silent = true,
-                              .timeout_ms = TYPE_MS};
+                              .timeout_ms = COPY_MS};
         int each = run_program(&job);
         if (each < 0 && i == 0) /* not all compositors have a primary selection */
             status = each;
