@@ -17,6 +17,8 @@ import data
 import pack
 import scenes
 
+MEETING_S = 30
+
 
 def material(args, split):
     """-> speech, noise, rooms"""
@@ -45,6 +47,25 @@ def recordings(args, split):
             [data.source_of(p) for p in paths], pools, rooms)
 
 
+def meetings(library, folder):
+    """-> numbers and labels of the first MEETING_S of each recording that an .rttm of `folder`
+    names, where somebody speaks if anybody does"""
+    turns = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith('.rttm'):
+            with open(os.path.join(folder, name)) as f:
+                turns += [line.split() for line in f if line.startswith('SPEAKER')]
+    x, y = [], []
+    middle = np.arange(MEETING_S * 100) * .01 + .005
+    for name in sorted({t[1] for t in turns}):
+        audio = data.decode(os.path.join(folder, name + '.wav'))[:MEETING_S * data.RATE]
+        x.append(scenes.features_of(library, audio.astype(np.float32) / 32768))
+        y.append(np.zeros(len(middle), np.uint8))
+        for start, length in ((float(t[3]), float(t[4])) for t in turns if t[1] == name):
+            y[-1][(middle >= start) & (middle < start + length)] = 255
+    return np.stack(x), np.stack(y)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument('data')
@@ -57,6 +78,7 @@ def main():
     ap.add_argument('--first', type=int, default=0, help='number of the first file')
     ap.add_argument('--anywhere', action='store_true', help='scenes may begin within a word')
     ap.add_argument('--processes', type=int, default=2)
+    ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings.npz')
     ap.add_argument('--library', help='features.so, built elsewhere')
     ap.add_argument('--packed', action='store_true')
     ap.add_argument('--pack', metavar='FOLDER', help='write material there, and no scenes')
@@ -73,6 +95,9 @@ def main():
         if args.first == 0 and not os.path.exists(os.path.join(args.out, 'dev.npz')):
             x, y = next(scenes.make_sets(library, 96, [2], material(args, 'dev'), args.processes))
             np.savez(os.path.join(args.out, 'dev.npz'), x=x, y=y)
+        if args.meetings:
+            x, y = meetings(library, args.meetings)
+            np.savez(os.path.join(args.out, 'dev-meetings.npz'), x=x, y=y)
         train = material(args, 'train') + (args.anywhere,)
         numbers = range(args.first, args.first + args.files)
         made = scenes.make_sets(library, args.scenes, [100 + i for i in numbers], train,
