@@ -112,8 +112,12 @@ static double find_difference(const struct heard *a, const struct heard *b)
 {
     double most = a->hops == b->hops ? 0 : 1;
 
-    for (size_t i = 0; i < a->hops && i < b->hops; i++)
-        most = fmax(most, fabs((double)a->p[i] - (double)b->p[i]));
+    for (size_t i = 0; i < a->hops && i < b->hops; i++) {
+        double difference = fabs((double)a->p[i] - (double)b->p[i]);
+
+        if (difference > most) /* fmax() here makes gcc 12 for arm64 give up at -O3 */
+            most = difference;
+    }
     return most;
 }
 
