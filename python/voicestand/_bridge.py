@@ -99,12 +99,13 @@ _CALLS: Any = {
 
 
 def _path() -> str:
-    """Where the library is: what VOICESTAND_BRIDGE says, or where the wheel put it."""
+    """Where the library is: what VOICESTAND_BRIDGE says, here, or where the wheel put it."""
     named = os.environ.get("VOICESTAND_BRIDGE")
     if named:
         return named
-    beside = pathlib.Path(__file__).resolve().parent.parent
-    return str(beside / ".voicestand.mesonpy.libs" / "libvoicestand_bridge.so")
+    here = pathlib.Path(__file__).resolve().parent
+    beside = here / "libvoicestand_bridge.so"
+    return str(beside if beside.exists() else here.parent / ".voicestand.mesonpy.libs" / beside.name)
 
 
 def _load(path: str) -> Any:
