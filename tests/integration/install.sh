@@ -140,6 +140,27 @@ command_finds_modules()
     printf '%s\n' "$out" | grep -q '"event":"segment"'
 }
 
+# What scripts/sbom says is what the files need.
+lists_all()
+{
+    "$root/scripts/sbom" "$build" >"$work/sbom.json" || return 1
+    python3 - "$work/sbom.json" "$version" <<'END'
+import json, sys
+sbom = json.load(open(sys.argv[1]))
+names = {c["bom-ref"]: c for c in sbom["components"]}
+top = sbom["metadata"]["component"]
+assert top["version"] == sys.argv[2] and sbom["bomFormat"] == "CycloneDX", top
+depends = {d["ref"]: d["dependsOn"] for d in sbom["dependencies"]}
+assert all(ref in names for refs in depends.values() for ref in refs), "a reference leads nowhere"
+library = next(r for r in depends if "libvoicestand.so" in r)
+packages = [names[r]["name"] for r in depends[library]]
+assert packages == ["libc6"], packages
+modules = {r: [names[d]["name"] for d in depends[r]] for r in depends if r.endswith("/sndfile.so")}
+assert all("libsndfile1" in found for found in modules.values()), modules
+assert all("version" in c for c in sbom["components"] if c["bom-ref"].startswith("pkg:")), "no version"
+END
+}
+
 same_version()
 {
     [ "$(flags --modversion)" = "$version" ]
@@ -165,6 +186,12 @@ case_of "the library needs the C library alone" needs_libc_only
 case_of "the library's name for the loader ends in .so.0" soname
 case_of "no installed file names the folder it was built in" no_build_path
 case_of "pkg-config tells the version" same_version
+if command -v dpkg-query >/dev/null; then
+    case_of "the bill of materials names what the files need" lists_all
+else
+    number=$((number + 1))
+    echo "ok $number - the bill of materials names what the files need # SKIP no dpkg-query"
+fi
 case_of "a C program uses the shared library" build_shared cc -std=c11 -pedantic
 case_of "a C++ program uses the shared library" build_shared c++ -std=c++11 -pedantic -x c++
 case_of "a C program uses the static library" build_static cc -std=c11
