@@ -109,6 +109,8 @@ struct vs_vad_shape {
     uint32_t latency_frames; /**< the result lags the block's end by this many frames */
     const char *device;      /**< "cpu", "npu", …; lives until close() */
     uint32_t flags;          /**< enum vs_vad_flags */
+    float sure;              /**< what `sure` of speech reaches, see text_sure in pipeline.h; 0 =
+                                  segments of every kind may be speech */
     const char *kin;         /**< detectors of the same word understand each other's memory, see
                                   save() in struct vs_vad_ops; NULL = nobody's. Static */
 };

@@ -78,6 +78,10 @@ struct vs_pipeline_config {
     double start_s;        /**< "file:": where to begin, in seconds, rounded to a frame [0] */
     double length_s; /**< "file:": how much to hear, less where the file ends before [0 = to its
                               end]. Positions of events count from `start_s` */
+
+    float text_sure; /**< a segment has a text only if its `sure` reaches this, 0..1, and a text
+                        stays only if it is not thin, see vs_text_is_thin() [what the detector
+                        recommends: native 0.87; others none]; negative = every segment */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever
@@ -131,6 +135,7 @@ struct vs_pipeline_info {
     int format;                   /**< of the source, enum vs_format */
     int live;                     /**< nonzero: a clock of its own, cannot wait */
     uint64_t total_frames;        /**< length of a file, 0 = unknown */
+    float text_sure;              /**< in force; 0 = none */
 };
 /** Copy what was opened. Any thread, never blocks. Set `ret->size` first. */
 VS_API void vs_pipeline_info(const vs_pipeline *p, struct vs_pipeline_info *ret);

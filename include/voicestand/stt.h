@@ -45,6 +45,11 @@ struct vs_stt_result {
 VS_API VS_NODISCARD int vs_stt_hear(vs_stt *s, const float *audio, size_t frames,
                                     struct vs_stt_result *ret);
 
+/** Are these words too few for `seconds` of speech to have been said? So is what engines make of music
+    and noise. Less than 0.65 words a second, from 1.5 s on; a character of a script that is written
+    without blanks is a word. Any thread; never blocks. @param text UTF-8 @return 0 or 1 */
+VS_API int vs_text_is_thin(const char *text, double seconds);
+
 /** Make vs_stt_hear() return -ECANCELED soon, now and for good. Any thread; never blocks. */
 VS_API void vs_stt_cancel(vs_stt *s);
 

@@ -208,6 +208,7 @@ static int recognise(struct openvino_state *s, const struct vs_log *log, const c
         ret->block_frames = VS_HOP_FRAMES;
         ret->latency_frames = VS_HOP_FRAMES; /* as that of native */
         ret->kin = VS__NATIVE_KIN;
+        ret->sure = VS__NATIVE_SURE;
         return 0;
     }
     if (sorted && s->heard->count == SILERO_BEFORE + SILERO_BLOCK && s->states == 1) {

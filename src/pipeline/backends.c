@@ -328,7 +328,10 @@ static int open_detector(struct vs__backend *b, const char *name, const struct v
         rc = check_shape(env, found->name, &shape);
     if (rc == 0 && (shape.flags & VS_VAD_BLOCKS)) {
         struct vs_vad_shape own = shape;
-        return guard_detector(b, cpu, env, &own, ret);
+        rc = guard_detector(b, cpu, env, &own, ret);
+        if (rc == 0)
+            ret->sure = own.sure;
+        return rc;
     }
     if (rc == 0)
         *ret = shape;

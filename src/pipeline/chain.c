@@ -178,6 +178,7 @@ static void take_step(struct vs__chain *c, const struct vs__segment_step *s)
         send_segment(c, end, true);
         out.end_frame = to_source(c, end);
         out.probability = s->probability;
+        out.sure = s->sure;
         double mean = c->energy_frames ? c->energy / (double)c->energy_frames : 0;
         out.level_db = (float)(10 * log10(mean + 1e-12));
         c->segment = 0;

@@ -20,6 +20,7 @@ struct vs__chain_step {
     uint64_t segment;
     uint64_t start_frame, end_frame; /**< source frames; START: end_frame = where audio stands */
     float probability, level_db;
+    float sure; /**< END: see struct vs__segment_step */
     bool split;
 };
 

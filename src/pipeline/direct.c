@@ -46,7 +46,7 @@ static void tell_text(struct vs__direct *d, const struct vs_event *bounds, const
     e.end_frame = bounds->end_frame;
     e.start_s = bounds->start_s;
     e.end_s = bounds->end_s;
-    if (flags & VS_EVENT_FINAL)
+    if ((flags & VS_EVENT_FINAL) && text && *text)
         words = vs__words_take(d->stt, d->stt_state, &e);
     vs__direct_tell(d, &e);
     vs__free(words);
@@ -57,7 +57,10 @@ static void end_segment(struct vs__direct *d, const struct vs_event *end)
     struct vs_event e = *end;
     const char *text = NULL;
 
-    if (d->stt && d->stt_status == 0) {
+    if (d->stt && d->stt_status == 0 && !vs__text_is_wanted(end, d->text_sure)) {
+        text = ""; /* what the engine has heard of it, the next begin() makes it forget */
+        tell_text(d, end, text, VS_EVENT_FINAL);
+    } else if (d->stt && d->stt_status == 0) {
         int64_t begin = vs__mono_ns();
         int rc = d->stt->finish(d->stt_state, &text);
         if (d->text)
@@ -67,6 +70,7 @@ static void end_segment(struct vs__direct *d, const struct vs_event *end)
             text = NULL;
             tell_engine_error(d, end->segment, rc);
         } else {
+            text = vs__text_keep(text, end, d->text_sure);
             tell_text(d, end, text, VS_EVENT_FINAL);
         }
     }

@@ -150,6 +150,9 @@ static int check_config(struct vs_pipeline *p)
     else if (!(config->high_pass_hz < 4000))
         vs__log(log, VS_LOG_ERROR, "dsp", "a high-pass at %g Hz cannot be used: below 4000 can",
                 (double)config->high_pass_hz);
+    else if (!(config->text_sure <= 1))
+        vs__log(log, VS_LOG_ERROR, "stt", "text_sure cannot be %g: up to 1 can",
+                (double)config->text_sure);
     else
         return 0;
     return -EINVAL;
@@ -281,6 +284,14 @@ static void free_env(struct vs_env *env)
         vs__free((void *)(uintptr_t)*text);
 }
 
+/* The user's wish, or what the detector recommends. */
+static float sure_of(const struct vs_pipeline *p)
+{
+    float sure = p->config.text_sure != 0 ? p->config.text_sure : p->vad_shape.sure;
+
+    return p->engine && sure > 0 ? sure : 0;
+}
+
 int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **ret)
 {
     struct vs_pipeline_config own = {.size = sizeof(own)};
@@ -313,6 +324,7 @@ int vs_pipeline_create(const struct vs_pipeline_config *config, vs_pipeline **re
                                     .wide_hz = p->chain_config.wide_hz,
                                     .wide_channels = p->chain_config.wide_channels,
                                     .stt = p->engine,
+                                    .text_sure = sure_of(p),
                                     .stt_state = p->engine_state,
                                     .text = &p->text};
     *ret = p;
@@ -479,6 +491,7 @@ void vs_pipeline_info(const vs_pipeline *p, struct vs_pipeline_info *ret)
     info.vad = p->vad.name;
     info.vad_device = p->vad_shape.device ? p->vad_shape.device : "cpu";
     info.stt = p->engine ? p->engine->name : "null";
+    info.text_sure = p->direct.text_sure;
     info.cpu = vs_cpu_name(p->chain_config.cpu);
     info.rate_hz = p->format.rate_hz;
     info.channels = p->format.channels;

@@ -30,6 +30,7 @@ struct vs_event vs__event_of_step(const struct vs__chain_step *step, uint32_t ra
     e.segment = step->segment;
     e.flags = step->split ? VS_EVENT_SPLIT : 0;
     e.probability = step->probability;
+    e.sure = step->sure;
     e.level_db = step->level_db;
     vs__event_bounds(&e, step->start_frame, step->end_frame, rate_hz);
     return e;
@@ -104,4 +105,47 @@ struct vs_ledger vs__ledger(const struct vs__chain *c, uint32_t rate_hz, uint32_
     }
     l.residual = (int64_t)(l.captured - l.delivered - dropped);
     return l;
+}
+
+/* texts -------------------------------------------------------------------------------------- */
+
+/* Of scripts that are written without blanks: CJK ideographs, kana, Thai, Lao, Khmer, Burmese. */
+static bool is_word_alone(uint32_t c)
+{
+    return (c >= 0x3040 && c <= 0x30ff) || (c >= 0x3400 && c <= 0x9fff) ||
+           (c >= 0x0e00 && c <= 0x0eff) || (c >= 0x1000 && c <= 0x109f) ||
+           (c >= 0x1780 && c <= 0x17ff) || (c >= 0x20000 && c <= 0x3ffff);
+}
+
+static size_t count_words(const char *text)
+{
+    size_t words = 0;
+    bool inside = false;
+
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        int more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : *s >= 0xc0 ? 1 : 0;
+        uint32_t c = more ? *s & (0x3fu >> more) : *s;
+        bool blank = *s++ <= ' ';
+        while (more-- > 0 && (*s & 0xc0) == 0x80)
+            c = c << 6 | (*s++ & 0x3fu);
+        bool alone = is_word_alone(c);
+        words += alone || (!blank && !inside);
+        inside = !blank && !alone;
+    }
+    return words;
+}
+
+int vs_text_is_thin(const char *text, double seconds)
+{
+    return text && seconds >= 1.5 && (double)count_words(text) < 0.65 * seconds;
+}
+
+bool vs__text_is_wanted(const struct vs_event *end, float text_sure)
+{
+    return text_sure <= 0 || end->sure >= text_sure;
+}
+
+const char *vs__text_keep(const char *text, const struct vs_event *end, float text_sure)
+{
+    return text_sure > 0 && vs_text_is_thin(text, end->end_s - end->start_s) ? "" : text;
 }

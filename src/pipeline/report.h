@@ -38,7 +38,13 @@ struct vs__direct {
     _Atomic uint64_t text_frames; /**< any thread may read it */
     struct vs__histogram *text;   /**< NULL = not measured */
     int stt_status;               /**< of the open segment */
+    float text_sure;              /**< see struct vs_pipeline_config; 0 = none */
 };
+
+/** Is a segment that ended to have a text? @param text_sure 0 = each is */
+bool vs__text_is_wanted(const struct vs_event *end, float text_sure);
+/** @return `text`, or "" where it is too thin for its segment */
+const char *vs__text_keep(const char *text, const struct vs_event *end, float text_sure);
 
 /** A copy of words and their texts in one block, `shift_s` later; freed by vs__free().
     @return NULL where there are none, or no memory */

@@ -35,7 +35,7 @@ static void note_text(struct talk *t, const char *text, uint32_t flags)
     e.end_frame = t->bounds.end_frame;
     e.start_s = t->bounds.start_s;
     e.end_s = t->bounds.end_s;
-    if (flags & VS_EVENT_FINAL)
+    if ((flags & VS_EVENT_FINAL) && text && *text)
         words = vs__words_take(t->engine, t->state, &e);
     vs__note(t->live, &e, text);
     vs__free(words);
@@ -72,13 +72,17 @@ static void end_segment(struct talk *t, const struct vs_event *end)
     struct vs_event e = *end;
 
     t->bounds = *end;
-    if (t->status == 0) {
+    if (t->status == 0 && !vs__text_is_wanted(end, t->live->p->direct.text_sure)) {
+        text = ""; /* what the engine has heard of it, the next begin() makes it forget */
+        note_text(t, text, VS_EVENT_FINAL);
+    } else if (t->status == 0) {
         int rc = t->engine->finish(t->state, &text);
         vs__histogram_add(&t->live->p->text, vs__mono_ns() - end->mono_ns);
         if (rc < 0) {
             text = NULL;
             note_error(t, rc);
         } else {
+            text = vs__text_keep(text, end, t->live->p->direct.text_sure);
             note_text(t, text, VS_EVENT_FINAL);
         }
     }

@@ -32,6 +32,9 @@ struct vs__segment_rules {
 int vs__segment_rules(const struct vs_segment_config *config, struct vs__segment_rules *ret,
                       const char **ret_member);
 
+/** Hops of a segment by which it is told how sure speech was at best: 200 ms. */
+#define VS__SURE_HOPS 20
+
 enum vs__segment_kind { VS__SEGMENT_START, VS__SEGMENT_END };
 
 /** A decision. Bounds are hops since the start: [start, end). */
@@ -41,7 +44,9 @@ struct vs__segment_step {
     uint64_t start_hop; /**< pre-roll included; never before the end of the one before */
     uint64_t end_hop;   /**< END: padding included */
     float probability;  /**< END: mean over the speech hops' span */
-    bool split;         /**< END: cut at the maximum; START: continues such a cut */
+    float
+        sure; /**< END: mean of the VS__SURE_HOPS highest until it ended, fewer in a shorter one */
+    bool split; /**< END: cut at the maximum; START: continues such a cut */
 };
 
 struct vs__segmenter {
@@ -50,16 +55,18 @@ struct vs__segmenter {
     uint64_t hop;     /**< the next hop to come */
     uint64_t segment; /**< number of the last segment opened */
     bool open;
-    bool candidate;     /**< speech is being gathered */
-    bool pause;         /**< open and near the maximum: a hop below `threshold` was seen */
-    uint64_t start_hop; /**< of the open segment */
-    uint64_t floor_hop; /**< nothing may begin before: end of the last one, or a jump */
-    uint64_t first_hop; /**< first speech hop of the candidate or of the open segment */
-    uint64_t last_hop;  /**< last speech hop */
-    uint64_t sure_hop;  /**< hops before it are committed */
-    uint32_t gathered;  /**< speech hops of the candidate */
-    double sum;         /**< of probabilities since first_hop */
-    double sum_last;    /**< the same up to last_hop */
+    bool candidate;            /**< speech is being gathered */
+    bool pause;                /**< open and near the maximum: a hop below `threshold` was seen */
+    uint64_t start_hop;        /**< of the open segment */
+    uint64_t floor_hop;        /**< nothing may begin before: end of the last one, or a jump */
+    uint64_t first_hop;        /**< first speech hop of the candidate or of the open segment */
+    uint64_t last_hop;         /**< last speech hop */
+    uint64_t sure_hop;         /**< hops before it are committed */
+    uint32_t gathered;         /**< speech hops of the candidate */
+    double sum;                /**< of probabilities since first_hop */
+    double sum_last;           /**< the same up to last_hop */
+    float best[VS__SURE_HOPS]; /**< highest probabilities since then, falling; over cuts */
+    uint32_t best_count;
 };
 
 void vs__segmenter_init(struct vs__segmenter *s, const struct vs__segment_rules *rules);

@@ -150,6 +150,15 @@ static void step_start(struct vs__segmenter *s, uint64_t start, bool split,
         .kind = VS__SEGMENT_START, .segment = s->segment, .start_hop = start, .split = split};
 }
 
+static float mean_best(const struct vs__segmenter *s)
+{
+    float sum = 0;
+
+    for (uint32_t i = 0; i < s->best_count; i++)
+        sum += s->best[i];
+    return sum / (float)VS__MAX(s->best_count, 1u);
+}
+
 static void step_end(struct vs__segmenter *s, uint64_t end, bool split,
                      struct vs__segment_step *ret)
 {
@@ -161,8 +170,22 @@ static void step_end(struct vs__segmenter *s, uint64_t end, bool split,
         .start_hop = s->start_hop,
         .end_hop = end,
         .probability = (float)(s->sum_last / (double)(s->last_hop - s->first_hop + 1)),
+        .sure = mean_best(s),
         .split = split,
     };
+}
+
+static void note_best(struct vs__segmenter *s, float p)
+{
+    uint32_t at = s->best_count;
+
+    if (at == VS__SURE_HOPS && p <= s->best[at - 1])
+        return;
+    at = VS__MIN(at, VS__SURE_HOPS - 1u);
+    for (; at > 0 && s->best[at - 1] < p; at--)
+        s->best[at] = s->best[at - 1];
+    s->best[at] = p;
+    s->best_count = VS__MIN(s->best_count + 1, (uint32_t)VS__SURE_HOPS);
 }
 
 /** The current hop is the first of a candidate or of a part after a cut. */
@@ -171,11 +194,13 @@ static void begin_speech(struct vs__segmenter *s, float p)
     s->first_hop = s->last_hop = s->hop;
     s->sum = s->sum_last = (double)p;
     s->gathered = 1;
+    note_best(s, p);
 }
 
 static void go_on(struct vs__segmenter *s, float p, bool speech)
 {
     s->sum += (double)p;
+    note_best(s, p);
     if (speech) {
         s->last_hop = s->hop;
         s->sum_last = s->sum;
@@ -189,6 +214,7 @@ static void push_closed(struct vs__segmenter *s, float p)
     if (!s->candidate) {
         if (speech) {
             s->candidate = true;
+            s->best_count = 0;
             begin_speech(s, p);
         }
         return;

@@ -258,6 +258,7 @@ static int native_open(void *state, const struct vs_vad_params *params, struct v
     ret->latency_frames = VS_HOP_FRAMES; /* a hop is judged when the next one is in */
     ret->device = "cpu";
     ret->kin = VS__NATIVE_KIN;
+    ret->sure = VS__NATIVE_SURE;
     return 0;
 }
 

@@ -400,6 +400,31 @@ static void test_probability(void **state)
     assert_float_equal(t.steps[1].probability, (4 * 0.6f + 2 * 1.0f) / 8, 1e-5f);
 }
 
+/* The mean of the 20 highest, whatever their order; over cuts; anew in each segment. */
+static void test_sure(void **state)
+{
+    struct vs_segment_config c = bare();
+    struct trace t;
+
+    begin(&t, c);
+    push(&t, 0.6f, 30);
+    push(&t, 1.0f, 10);
+    push(&t, 0.7f, 3);
+    push(&t, 0.0f, 10);
+    assert_float_equal(t.steps[1].sure, (10 * 1.0f + 3 * 0.7f + 7 * 0.6f) / 20, 1e-5f);
+    push(&t, 0.8f, 5);
+    push(&t, 0.0f, 10);
+    assert_float_equal(t.steps[3].sure, 5 * 0.8f / 15, 1e-5f); /* with the silence that ended it */
+    c.max_ms = 300;
+    begin(&t, c);
+    push(&t, 1.0f, 20);
+    push(&t, 0.6f, 20);
+    push(&t, 0.0f, 10);
+    assert_true(t.steps[1].split);
+    assert_float_equal(t.steps[1].sure, 1.0f, 1e-5f);
+    assert_float_equal(t.steps[3].sure, 1.0f, 1e-5f);
+}
+
 static void test_flush(void **state)
 {
     struct vs_segment_config c = bare();
@@ -659,6 +684,7 @@ int main(void)
         cmocka_unit_test(test_pad_longer_than_hangover),
         cmocka_unit_test(test_merge),
         cmocka_unit_test(test_probability),
+        cmocka_unit_test(test_sure),
         cmocka_unit_test(test_flush),
         cmocka_unit_test(test_jump),
         cmocka_unit_test(test_hard_cut),

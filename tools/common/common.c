@@ -270,6 +270,7 @@ void config_fill(const struct settings *s, struct sentences *words, struct vs_pi
         .high_pass_hz = s->high_pass_hz,
         .enhance = s->enhance ? VS_ENHANCE_DENOISE | VS_ENHANCE_LEVEL : 0,
         .enhance_text = s->stt_audio,
+        .text_sure = s->text_sure,
         .segment = fill_rules(s),
     };
     sentences_env(words, s, &ret->env);

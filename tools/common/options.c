@@ -136,6 +136,10 @@ static const struct option text[] = {
     TEXT(0, "stt", "NAME[:ARG]", stt,
          "text engine: pocketsphinx, sherpa:MODEL, http:URL, wyoming:HOST:PORT, exec:COMMAND, null",
          .choices = stt_names),
+    REAL("text-sure", "P", text_sure, 0, 1,
+         "probability that the surest 200 ms of a segment must reach for a text, 0 = any "
+         "[0.87 with native, else any]",
+         .none = 1),
     {0}};
 
 static const struct option input[] = {

@@ -22,7 +22,8 @@ struct settings {
     const char *report;
     /* text */
     const char *stt;
-    int stt_audio; /* 0 raw, 1 enhanced */
+    int stt_audio;   /* 0 raw, 1 enhanced */
+    float text_sure; /* 0 = what the detector recommends; negative: any segment */
     /* standard input and devices */
     int raw;
     uint32_t rate_hz, channels;

@@ -35,8 +35,9 @@ struct late {
     pthread_mutex_t lock;
     pthread_cond_t told;
     struct entry *first, **last;
-    unsigned open; /* answers that the pool owes */
-    int status;    /* first error */
+    bool drops_thin; /* texts that are too short for their segment; set before it runs */
+    unsigned open;   /* answers that the pool owes */
+    int status;      /* first error */
     /* of the pipeline's thread */
     float *audio;
     size_t frames, room;
@@ -104,6 +105,8 @@ static void tell(struct late *l, struct entry *entry)
             e = failed_event(&e, a->status);
         else
             e.text = NULL;
+    } else if (a != NULL && l->drops_thin && vs_text_is_thin(a->text, e.end_s - e.start_s)) {
+        e.text = "";
     } else if (a != NULL) {
         for (size_t i = 0; e.type == VS_EVENT_TEXT && i < a->word_count; i++) {
             a->words[i].start_s += e.start_s;
@@ -337,6 +340,12 @@ int late_pipeline(struct late *l, struct vs_pipeline_config *config, vs_pipeline
     config->stt_ops = &late_engine;
     int status = vs_pipeline_create(config, ret);
     opening = NULL;
+    if (status == 0) {
+        struct vs_pipeline_info info = {.size = sizeof(info)};
+
+        vs_pipeline_info(*ret, &info);
+        l->drops_thin = info.text_sure > 0;
+    }
     return status;
 }
 
