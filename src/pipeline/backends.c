@@ -41,6 +41,7 @@ static const struct entry entries[] = {
     {"exec", VS__KIND_STT, &vs__stt_exec, NULL},
     {"pocketsphinx", VS__KIND_STT, NULL, "pocketsphinx"},
     {"sherpa", VS__KIND_STT, NULL, "sherpa"},
+    {"vosk", VS__KIND_STT, NULL, "vosk"},
     {"http", VS__KIND_STT, NULL, "http"},
     {"wyoming", VS__KIND_STT, NULL, "wyoming"},
     {"sndfile", VS__KIND_WRITER, NULL, "sndfile"},

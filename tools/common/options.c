@@ -20,7 +20,7 @@ static const char *const vad_names[] = {
 /* In the order of vs_segment_preset_name(). */
 static const char *const preset_names[] = {"dictation", "agent", "archive", NULL};
 static const char *const stt_names[] = {
-    "pocketsphinx", "sherpa:", "http:", "wyoming:", "exec:", "null", NULL};
+    "pocketsphinx", "sherpa:", "vosk:", "http:", "wyoming:", "exec:", "null", NULL};
 static const char *const power_names[] = {"auto", "full", "save", NULL};
 static const char *const place_names[] = {"auto", "none", "latency", "efficiency", NULL};
 static const char *const cpu_names[] = {"auto",        "c",    "avx2",     "avx2-vnni", "avx512",
@@ -134,7 +134,8 @@ static const struct option enhancement[] = {
 
 static const struct option text[] = {
     TEXT(0, "stt", "NAME[:ARG]", stt,
-         "text engine: pocketsphinx, sherpa:MODEL, http:URL, wyoming:HOST:PORT, exec:COMMAND, null",
+         "text engine: pocketsphinx, sherpa:MODEL, vosk:MODEL, http:URL, wyoming:HOST:PORT, "
+         "exec:COMMAND, null",
          .choices = stt_names),
     REAL("text-sure", "P", text_sure, 0, 1,
          "probability that the surest 200 ms of a segment must reach for a text, 0 = any "
@@ -281,6 +282,7 @@ static const struct option dictation[] = {
     CHOICE(0, "language", "CODE", language, language_names,
            "of spoken punctuation and commands: en, de, fr [en]"),
     FLAG(0, "plain", plain, "take words as they are: no spoken punctuation, no commands"),
+    FLAG(0, "figures", figures, "write English numbers as figures: 25, 2.5%, 21st, 1999"),
     TEXT(0, "phrases", "FILE", phrases,
          "your own replacements, 'spoken = written' a line [phrases.txt in the configuration]",
          .value = VALUE_FILE),

@@ -52,7 +52,7 @@ struct settings {
     int key_from, key_toggles; /* key_from: index into key_from_names, -1 */
     int paste, mic;            /* index into paste_names, -1; 0 always, 1 while a key asks for it */
     int language;              /* index into language_names */
-    int show_target, hands_free, follow, all, meter, cues, no_notify, plain;
+    int show_target, hands_free, follow, all, meter, cues, no_notify, plain, figures;
     uint32_t erase, mic_idle_s, quiet_ms, grace_ms, hook_ms;
     /* servers */
     const char *listen, *key_file, *languages;

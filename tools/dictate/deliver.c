@@ -436,6 +436,7 @@ static int open_words(struct deliver *d)
     const struct settings *s = d->config.settings;
     struct words_config config = {.language = language_names[s->language],
                                   .plain = s->plain != 0,
+                                  .figures = s->figures && !s->plain,
                                   .phrases = d->config.phrases};
     unsigned line = 0;
     int status = words_open(&config, &d->words, &line);

@@ -10,13 +10,14 @@
 
 #include "dictate/spoken.h"
 #include "dictate/utf8.h"
+#include "text/figures.h"
 
 struct phrase {
     char *said, *written;
 };
 
 struct words {
-    bool plain;
+    bool plain, figures;
     const struct spoken *spoken;
     struct phrase *phrases;
     size_t count;
@@ -278,7 +279,12 @@ int words_make(const struct words *w, const char *heard, const struct words_befo
 {
     struct maker m = {.words = w, .at = *before};
     struct word *words = NULL;
-    int count = split(w, heard, &words), status = count < 0 ? count : restart(&m);
+    char *figures = w->figures ? figures_write(heard) : NULL;
+
+    if (w->figures && figures == NULL)
+        return -ENOMEM;
+    int count = split(w, figures != NULL ? figures : heard, &words),
+        status = count < 0 ? count : restart(&m);
 
     for (int i = 0; status == 0 && i < count;) {
         int used = take(&m, words + i, (size_t)(count - i), before);
@@ -289,6 +295,7 @@ int words_make(const struct words *w, const char *heard, const struct words_befo
     }
     if (count > 0)
         free_words(words, (size_t)count);
+    free(figures);
     if (m.to != NULL && (fclose(m.to) != 0 || m.text == NULL) && status == 0)
         status = -ENOMEM;
     if (status < 0) {
@@ -399,6 +406,7 @@ int words_open(const struct words_config *config, struct words **ret, unsigned *
     if (w == NULL)
         return -ENOMEM;
     w->plain = config->plain;
+    w->figures = config->figures && strcmp(config->language, "en") == 0;
     w->spoken = spoken_of(config->language);
     w->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (w->spoken == NULL)

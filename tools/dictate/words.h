@@ -13,6 +13,7 @@ struct words;
 struct words_config {
     const char *language; /* of spoken_of() */
     bool plain;           /* words stay as they are, but for blanks between utterances */
+    bool figures;         /* numbers are written as figures; English alone */
     const char *phrases;  /* file of "said = written" lines; NULL = none */
 };
 
