@@ -26,6 +26,10 @@ const struct fuzz_entry fuzz_entries[] = {{"wav_header", fuzz_wav_header},
                                           {"resampler", fuzz_resampler},
                                           {"wyoming", fuzz_wyoming},
                                           {"wyoming_wire", fuzz_wyoming_wire},
+                                          {"command_line", fuzz_command_line},
+                                          {"typed", fuzz_typed},
+                                          {"phrases", fuzz_phrases},
+                                          {"control", fuzz_control},
                                           {NULL, NULL}};
 
 uint8_t fuzz_u8(struct fuzz *f)

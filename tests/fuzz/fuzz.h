@@ -46,6 +46,7 @@ fuzz_target fuzz_wav_header, fuzz_pipe_wav, fuzz_pipe_raw, fuzz_wav_both, fuzz_f
 fuzz_target fuzz_ledger, fuzz_jsonl, fuzz_captions, fuzz_weights, fuzz_replay, fuzz_places;
 fuzz_target fuzz_wyoming, fuzz_wyoming_wire;
 fuzz_target fuzz_stream, fuzz_segmenter, fuzz_ring, fuzz_resampler;
+fuzz_target fuzz_command_line, fuzz_typed, fuzz_phrases, fuzz_control;
 
 /** Run one target on one input. */
 void fuzz_run(const struct fuzz_entry *entry, const uint8_t *data, size_t size);
