@@ -157,13 +157,14 @@ def slope(rig, seconds, until):
     over.set()
     reader.join()
     held = watch.slope('listen, fed at 25 times real time, figures read', sent / 32000)
+    if held:
+        rig.slopes.append(held)
     p.stdin.close()
     check(finish(p, 0, 60) == 0, 'listen failed')
     ledger = parse(rig, out, True).ledgers[0]
     check(ledger['captured'] == ledger['delivered'] == sent // 2, 'frames are lost:', ledger)
     rig.hear('pipe, s16, 16000 Hz, 1 channel, 25 times real time', ledger)
     if held:
-        rig.slopes.append(held)
         check(held['fds'][1] - held['fds'][0] <= 2, 'descriptors grow:', held)
         check(held['kib'][1] - held['kib'][0] <= 1024, 'memory grows:', held)
 

@@ -204,6 +204,15 @@ class Faults:
             self.rig.slopes.append(slope)
             check(slope['fds'][1] - slope['fds'][0] <= 24, 'descriptors grow:', slope)
 
+    def tell(self):
+        """What a run that went wrong says at its end, beside the time that passed."""
+        elapsed = time.monotonic() - self.began
+        finish(self.p)
+        self.read()
+        return '%.3f s passed, %d processors wanted; the run said %s' % (
+            elapsed, os.getloadavg()[0], [(e['event'], e.get('message'), e.get('frames'), e.get('captured'))
+                                          for e in self.seen[-4:]])
+
     def read(self):
         self.rest += self.file.read()
         *lines, self.rest = self.rest.split('\n')
@@ -217,9 +226,9 @@ class Faults:
             return next((e for e in self.seen if e['mono_ns'] > since_ns and wanted(e)), None)
         return wait_for(look, seconds, what, 0.005)
 
-    def sound_since(self, since_ns, what, name, limit_ms=5000):
+    def sound_since(self, since_ns, what, name, limit_s=15):
         """Audio flows again: the gap before its first frames is told. Takes the time from then on."""
-        gap = self.await_event(since_ns, lambda e: e['event'] == 'gap', limit_ms / 1000 + 2, what)
+        gap = self.await_event(since_ns, lambda e: e['event'] == 'gap', limit_s, what)
         took = (gap['mono_ns'] - since_ns) / 1e6
         self.rig.took(name, took)
         return took
@@ -386,11 +395,13 @@ def faults(rig, count, until):
         turn = 0
         while turn < count and (turn == 0 or time.monotonic() < until):
             f.begin()
-            for _ in range(len(ways)):
-                ways[turn % len(ways)]()
-                turn += 1
-                if turn >= count or time.monotonic() > until:
-                    break
+            last = min(count, turn + len(ways))
+            try:
+                while turn < last and (turn == 0 or time.monotonic() < until):
+                    ways[turn % len(ways)]()
+                    turn += 1
+            except Broken as what:
+                raise Broken('%s; %s' % (what, f.tell())) from None
             f.end()
     leaves_nothing(rig)
 
