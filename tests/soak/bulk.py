@@ -12,6 +12,7 @@ from rig import Watch, check, finish, make_tape, parse, start
 
 FRAME_BYTES = {'s16': 2, 's24': 3, 's32': 4, 'f32': 4}
 HEADER_BYTES = 44
+DETECTORS = ('energy', 'native') # the first costs little, and hours count here; the second runs in one piece of eight
 
 
 class Bulk:
@@ -22,20 +23,22 @@ class Bulk:
         self.out = rig.path('out.jsonl')
         with open(self.tape, 'rb') as f:
             self.bytes = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-        one = self.read_files(1)
-        self.segments = one.segments
-        check(len(self.segments) > tape_s / 20, 'hardly any segment in the tape')
+        self.segments = {}
+        for vad in DETECTORS:
+            self.segments[vad] = self.read_files(1, vad).segments
+            check(len(self.segments[vad]) > tape_s / 20, 'hardly any segment in the tape')
 
-    def read_files(self, count):
+    def read_files(self, count, vad):
         """The tape so often in one process: each time the same segments, no frame lost."""
-        p = start(self.rig, 'segment', '-q', '-f', 'jsonl', '-j', '1', '-o', self.out, *[self.tape] * count)
+        p = start(self.rig, 'segment', '-q', '-f', 'jsonl', '-j', '1', '--vad', vad, '-o', self.out,
+                  *[self.tape] * count)
         watch = Watch(p.pid)
         check(finish(p, 0, 3600) == 0, 'segment failed')
         account = parse(self.rig, self.out, False, count)
         for ledger in account.ledgers:
             check(ledger['captured'] == ledger['delivered'] == self.frames, 'frames are lost:', ledger)
-            self.rig.hear('file, s16, 16000 Hz, 1 channel', ledger)
-        self.keep_slope(watch, 'segment, %d files' % count, count * self.frames / 16000)
+            self.rig.hear('file, s16, 16000 Hz, 1 channel, detector ' + vad, ledger)
+        self.keep_slope(watch, 'segment, %d files, detector %s' % (count, vad), count * self.frames / 16000)
         return account
 
     def keep_slope(self, watch, name, audio_s):
@@ -43,19 +46,19 @@ class Bulk:
         if slope:
             self.rig.slopes.append(slope)
 
-    def files(self, hours):
+    def files(self, hours, vad):
         count = max(1, round(hours * 3600 * 16000 / self.frames))
-        account = self.read_files(count)
-        check(account.segments == self.segments * count, 'the same file gives other segments')
+        account = self.read_files(count, vad)
+        check(account.segments == self.segments[vad] * count, 'the same file gives other segments')
 
-    def pipe(self, hours):
+    def pipe(self, hours, vad):
         """Pieces of the tape in any order and length, in any format: its bytes are hostile as floats."""
         draw = self.rig.draw
         form = draw.choice(list(FRAME_BYTES))
         rate, channels = draw.choice(((16000, 1), (16000, 1), (48000, 2), (44100, 1), (8000, 1), (96000, 6)))
         wanted = int(hours * 3600 * rate) * FRAME_BYTES[form] * channels
         p = start(self.rig, 'listen', '-q', '-f', 'jsonl', '-c', 'pipe', '--raw', '--rate', str(rate), '--channels',
-                  str(channels), '--sample-format', form, '-o', self.out, stdin=subprocess.PIPE)
+                  str(channels), '--sample-format', form, '--vad', vad, '-o', self.out, stdin=subprocess.PIPE)
         watch = Watch(p.pid)
         view, sent = memoryview(self.bytes), 0
         while sent < wanted:
@@ -68,7 +71,7 @@ class Bulk:
         ledger = parse(self.rig, self.out, True).ledgers[0]
         check(ledger['captured'] == ledger['delivered'] == sent // (FRAME_BYTES[form] * channels),
               'frames are lost:', sent, ledger)
-        way = 'pipe, %s, %d Hz, %d channel%s' % (form, rate, channels, 's' if channels > 1 else '')
+        way = 'pipe, %s, %d Hz, %d channel%s, detector %s' % (form, rate, channels, 's' if channels > 1 else '', vad)
         self.rig.hear(way, ledger)
         if ledger['poisoned']:
             self.rig.fault('samples that are no numbers, in a pipe', 1)
@@ -82,7 +85,7 @@ def run(rig, hours, until):
     total, piece = (0.4, 0.1) if small else (hours, 8)
     turn = 0
     while rig.heard_s() < total * 3600 and time.monotonic() < until:
-        (b.pipe if turn % 2 else b.files)(piece)
+        (b.pipe if turn % 2 else b.files)(piece, DETECTORS[turn // 2 % 8 == 0])
         turn += 1
     if not small and time.monotonic() < until:
         beyond_32_bits(b)
