@@ -168,6 +168,7 @@ class Kills:
         with open(self.tape, 'rb') as tape:
             self.kill(name, form, stdin=tape)
         account = Account(True).read('\n'.join(lines_of(out)))
+        check(account.odd is None, account.odd)
         check(account.segments == wanted[:len(account.segments)], out, 'is no beginning of an undisturbed run')
         self.rig.events += account.count
 

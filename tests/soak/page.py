@@ -31,8 +31,8 @@ def machine():
         model = re.search(r'model name\s*: (.*)', f.read())
     version = os.popen('pipewire --version 2>/dev/null').read()
     found = re.search(r'linked with.*?(\d[\d.]+)', version) or re.search(r'(\d+\.\d+\.\d+)', version)
-    return '%d processors (%s) shared with other work, Linux %s, PipeWire %s' % (
-        os.cpu_count(), model.group(1).strip() if model else platform.machine(), platform.release(),
+    return '%d processors (%s) shared with other work that wanted %.0f of them, Linux %s, PipeWire %s' % (
+        os.cpu_count(), model.group(1).strip() if model else platform.machine(), os.getloadavg()[2], platform.release(),
         found.group(1) if found else 'absent')
 
 

@@ -108,7 +108,7 @@ class Account:
         self.clear()
 
     def clear(self):
-        self.open, self.number, self.sequence = None, 0, -1
+        self.open, self.number, self.sequence, self.odd = None, 0, -1, None
         self.lost = dict.fromkeys(CAUSES, 0)
 
     def take(self, line):
@@ -119,10 +119,11 @@ class Account:
             check(e['sequence'] > self.sequence, 'events out of order:', line) # those not written count too
             self.sequence = e['sequence']
         if kind == 'start':
-            check(self.open is None and e['segment'] > self.number, 'a second start:', line)
+            self.expect(self.open is None and e['segment'] > self.number, 'a second start: ' + line)
             self.open = self.number = e['segment']
         elif kind == 'end':
-            check(self.open == e['segment'], 'an end without its start:', line)
+            self.expect(self.open == e['segment'], 'an end without its start: ' + line)
+            self.number = max(self.number, e['segment'])
             self.open = None
         elif kind == 'segment':
             check(e['start_frame'] <= e['end_frame'], 'a segment that ends before it starts:', line)
@@ -136,8 +137,14 @@ class Account:
         elif kind == 'ledger':
             self.close(e, line)
 
+    def expect(self, condition, what):
+        """True of a run that dropped no event, which is known at its end."""
+        if not condition and self.odd is None:
+            self.odd = what
+
     def close(self, e, line):
-        check(self.open is None, 'a segment is left open:', line)
+        self.expect(self.open is None, 'a segment is left open: ' + line)
+        check(self.odd is None or e['events_dropped'] > 0, self.odd)
         check(e['residual'] == 0, 'the residual is not 0:', line)
         check(e['captured'] == e['delivered'] + sum(e['dropped'].values()), 'the sum is wrong:', line)
         for cause in CAUSES[:3]:
@@ -158,10 +165,13 @@ def parse(rig, path, live, runs=1):
     with open(path) as f:
         account = Account(live).read(f.read())
     check(len(account.ledgers) == runs, len(account.ledgers), 'accounts and not', runs, 'in', path)
+    rig.events += account.count
+    if any(ledger['events_dropped'] for ledger in account.ledgers):
+        rig.note('events that a slow writer dropped, and the account counts, were not looked for by verify-ledger')
+        return account
     p = subprocess.run([rig.command, 'verify-ledger', path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        text=True)
     check(p.returncode == 0, 'verify-ledger:', p.stdout.strip())
-    rig.events += account.count
     return account
 
 

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring on one thread, and between two. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -112,7 +116,8 @@ struct side {
     uint64_t errors;
 };
 
-/* Bytes of a sequence, in pieces of random length; sleeps when the ring is full. */
+/* Bytes of a sequence, in pieces of random length; sleeps when the ring is
+ * full. */
 static void *produce(void *argument)
 {
     struct side *s = argument;
@@ -178,6 +183,43 @@ static void two_threads_lose_and_change_nothing(void **state)
     vs__ring_destroy(r);
 }
 
+static unsigned count_descriptors(void)
+{
+    unsigned n = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        n += fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+
+/* Each thing that a ring is made of may be missing: it is refused, and nothing
+ * is left open. */
+static void what_cannot_be_had_is_refused(void **state)
+{
+    struct vs__ring *r = NULL;
+    struct rlimit files, size;
+    unsigned before = count_descriptors();
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &size), 0);
+    assert_int_equal(vs__ring_create(SIZE_MAX / 4, &r), -ENOMEM);
+    assert_int_equal(vs__ring_create((size_t)1 << 48, &r), -ENOMEM); /* more than can be mapped */
+    vs__alloc_fail_after(1);
+    assert_int_equal(vs__ring_create(4096, &r), -ENOMEM);
+    vs__alloc_fail_after(0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, files.rlim_max}), 0);
+    assert_int_equal(vs__ring_create(4096, &r), -EMFILE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){1024, size.rlim_max}), 0);
+    int rc = vs__ring_create(4096, &r);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &size), 0);
+    assert_int_equal(rc, -EFBIG);
+    assert_null(r);
+    assert_int_equal(count_descriptors(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_span_is_contiguous_across_the_end),
         cmocka_unit_test(items_are_all_or_nothing),
         cmocka_unit_test(indices_may_wrap),
+        cmocka_unit_test(what_cannot_be_had_is_refused),
         cmocka_unit_test(two_threads_lose_and_change_nothing),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
