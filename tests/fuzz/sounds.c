@@ -141,6 +141,8 @@ void fuzz_segmenter(struct fuzz *f)
     rules.pre_roll = fuzz_range(f, 0, 100);
     rules.pad = fuzz_range(f, 0, rules.hangover);
     rules.max = fuzz_u8(f) % 2 ? fuzz_range(f, 100, 1000) : 0;
+    if (rules.max) /* others are refused: what opens must fit */
+        rules.max = VS__MAX(rules.max, rules.pre_roll + 2 * VS__MAX(rules.onset, rules.min_speech));
     vs__segmenter_init(&s, &rules);
     while (f->left) {
         uint8_t b = fuzz_u8(f);
