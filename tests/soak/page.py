@@ -62,6 +62,13 @@ def parts(records):
     return table(('Part', 'Seed', 'Minutes', 'Runs', 'Faults', 'Promises'), rows, (1, 2, 3, 4))
 
 
+def broken(records):
+    """What was promised and not kept, if anything, in the words of the part."""
+    said = ['- %s, seed %d: %s' % (r['part'], r['seed'], what.strip().splitlines()[-1]) for r in records
+            for what in r['broken']]
+    return ['Not kept:', '', *said, ''] if said else []
+
+
 def audio(records):
     rows, hours, samples = [], 0, 0
     for record in records:
@@ -116,7 +123,7 @@ def write():
     faults = sorted(merged(records, 'faults').items())
     lines = ['# Soak', '', 'Written by `scripts/soak` of its last parts; do not edit. Run again with',
              '`scripts/soak release --seed N`, or one part with `--only PART`.', '', 'Machine: ' + machine() + '.', '']
-    lines += parts(records)
+    lines += parts(records) + broken(records)
     lines += ['## Audio', '', 'In each run the account was read again from its lines, apart from the library, and by',
               '`voicestand verify-ledger`: captured = delivered + lost by cause, gaps told = gaps counted, each start',
               'of a segment with its end.', '']

@@ -95,7 +95,7 @@ def freewheel(rig, hours, until):
     with Session(rig) as session:
         while rig.heard_s() < hours * 3600 and time.monotonic() < until:
             left = hours * 3600 - rig.heard_s()
-            loops = max(2, min(60, round(left / loop_s)))
+            loops = max(2, min(12, round(left / loop_s)))
             one_freewheel(rig, session, raw, wanted, loops, len(audio) // 2)
 
 
@@ -108,7 +108,7 @@ def parse_tape(rig, tape):
 
 def one_freewheel(rig, session, raw, wanted, loops, frames):
     out = rig.path('free.jsonl')
-    feeder = session.feeder('tape', raw, '1000', str(loops))
+    feeder = session.feeder('tape', raw, '150', str(loops))
     p = session.listen(out, '-c', 'pipewire:tape,node.group=pipewire.freewheel,node.latency=8192/48000', '--ring-ms',
                        '60000')
     watch, began = Watch(p.pid), time.monotonic()
@@ -131,12 +131,16 @@ def one_freewheel(rig, session, raw, wanted, loops, frames):
     slope = watch.slope('listen, freewheel', ledger['captured'] / RATE)
     if slope:
         rig.slopes.append(slope)
-    compare_loops(account, wanted, loops, frames)
+    if ledger['captured'] == ledger['delivered']:
+        compare_loops(account, wanted, loops, frames)
+    else:
+        rig.note('where segments lie was not compared in runs in which processors were short: then the playing '
+                 'client misses cycles too, and the server puts silence there')
 
 
 def compare_loops(account, wanted, loops, frames):
-    """Lost frames count as time: so each segment of each repetition lies where the tape has it, but for those
-    in which frames are lost. Bounds may move by hops, as a detector remembers what was before."""
+    """Each segment of each repetition lies where the tape has it: a frame that was lost and not counted would
+    move all that follow. Bounds may move by hops, as a detector remembers what was before."""
     near = RATE // 10
     starts = sorted(a for a, _ in account.segments)
     check(starts, 'no segment in', loops, 'repetitions')
@@ -154,7 +158,7 @@ def compare_loops(account, wanted, loops, frames):
                 missed += 1
     dropped = account.ledgers[0]['events_dropped']
     check(missed <= max(4, 0.03 * loops * len(wanted)) + dropped, missed, 'of', loops * len(wanted), 'segments lie elsewhere,', met,
-          'where they should')
+          'where they should; events dropped:', dropped, 'lost:', account.ledgers[0]['dropped'])
 
 
 def find_base(starts, wanted, near):
