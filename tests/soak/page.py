@@ -82,7 +82,7 @@ def audio(records):
 
 def lost(records):
     total = merged(records, 'losses')
-    rows = [(cause, total.get(cause, 0)) for cause in CAUSES] + [('residual', 0)]
+    rows = [(cause, total.get(cause, 0)) for cause in (*CAUSES, 'residual')]
     return table(('Cause', 'Frames'), rows, (1,))
 
 

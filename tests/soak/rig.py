@@ -39,7 +39,7 @@ class Rig:
         os.environ['VOICESTAND_MODULE_DIR'] = os.path.join(self.build, 'src', 'modules')
         self.draw = random.Random(seed)
         self.began = time.monotonic()
-        self.audio, self.faults, self.losses = {}, {}, dict.fromkeys(CAUSES, 0)
+        self.audio, self.faults, self.losses = {}, {}, dict.fromkeys((*CAUSES, 'residual'), 0)
         self.times, self.slopes, self.notes = {}, [], []
         self.runs = self.events = 0
         self.broken = []
@@ -56,6 +56,7 @@ class Rig:
         self.runs += 1
         for cause in CAUSES:
             self.losses[cause] += ledger['dropped'][cause]
+        self.losses['residual'] += ledger['residual']
 
     def heard_s(self):
         return sum(row['seconds'] for row in self.audio.values())
