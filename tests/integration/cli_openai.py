@@ -4,6 +4,7 @@
 sends.
 
 Usage: cli_openai.py COMMAND"""
+import functools
 import re
 
 from serving import *
@@ -15,9 +16,20 @@ try:
         import httpx2 as httpx # what its newer versions are made with
     except ImportError:
         import httpx
-    MISSING = None
+    MISSING, FAILURE = None, openai.OpenAIError
 except ImportError as reason:
-    MISSING = 'the package openai is not there: %s' % reason
+    MISSING, FAILURE = 'the package openai is not there: %s' % reason, ()
+
+
+def case(function, plain=case):
+    @functools.wraps(function)
+    def judged(folder):
+        try:
+            function(folder)
+        except FAILURE as why:
+            raise AssertionError(repr(why))
+    return plain(judged)
+
 
 LOUD = ['--vad', 'energy', '--hangover-ms', '200', '--merge-ms', '0']
 BURSTS = ([0] * 8000 + noise(0.6, level=12000)) * 2 + [0] * 8000
@@ -105,7 +117,10 @@ def every_format_is_answered(folder):
 @case
 def pocketsphinx_tells_words(folder):
     path = recordings()[0]
-    wanted = [e for e in events(run('transcribe', '-f', 'jsonl', path).out) if e['event'] == 'text' and e['final']]
+    heard = run('transcribe', '-f', 'jsonl', path, check_status=None)
+    if heard.returncode == 7:
+        raise Skip('no PocketSphinx, or no model of it')
+    wanted = [e for e in events(heard.out) if e['event'] == 'text' and e['final']]
     with Served('openai') as s:
         c = client(s)
         with open(path, 'rb') as f:

@@ -164,7 +164,10 @@ def systemd_hands_a_socket_over(folder):
 @case
 def pocketsphinx_hears_what_transcribe_hears(folder):
     path = recordings()[0]
-    wanted = [e for e in events(run('transcribe', '-f', 'jsonl', path).out) if e['event'] == 'segment']
+    heard = run('transcribe', '-f', 'jsonl', path, check_status=None)
+    if heard.returncode == 7:
+        raise Skip('no PocketSphinx, or no model of it')
+    wanted = [e for e in events(heard.out) if e['event'] == 'segment']
     import wave
     with wave.open(path) as w:
         rate, channels, data = w.getframerate(), w.getnchannels(), w.readframes(w.getnframes())
