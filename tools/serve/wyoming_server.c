@@ -128,9 +128,13 @@ static void end_clients(struct server *s)
         if (s->clients[i].state == RUNS && s->clients[i].peer.fd >= 0)
             shutdown(s->clients[i].peer.fd, SHUT_RDWR);
     pthread_mutex_unlock(&s->lock);
-    for (uint32_t i = 0; i < s->host->clients; i++)
-        if (s->clients[i].state != FREE)
+    for (uint32_t i = 0; i < s->host->clients; i++) {
+        pthread_mutex_lock(&s->lock);
+        bool is_there = s->clients[i].state != FREE;
+        pthread_mutex_unlock(&s->lock);
+        if (is_there)
             pthread_join(s->clients[i].thread, NULL);
+    }
 }
 
 static int run(int fd, bool local, int stop_fd, bool mic, const struct server_host *host)
