@@ -12,7 +12,7 @@
 
 #include "serve/openai.h"
 
-enum { STACK_BYTES = 512 * 1024, LOOK_MS = 500, DRAIN = 4 };
+enum { STACK_BYTES = 1024 * 1024, LOOK_MS = 500, DRAIN = 4 };
 
 #define TRANSCRIPTIONS "/v1/audio/transcriptions"
 #define MODELS         "/v1/models"

@@ -12,7 +12,7 @@
 
 #include "serve/openai.h"
 
-enum { PATH_BYTES = 40, STACK_BYTES = 512 * 1024, BLOCK_BYTES = 4096 };
+enum { PATH_BYTES = 40, STACK_BYTES = 1024 * 1024, BLOCK_BYTES = 4096 };
 
 static void make_path(const struct openai_form *f, char *path)
 {

@@ -13,7 +13,7 @@
 
 #include "serve/peer.h"
 
-enum { STACK_BYTES = 512 * 1024 };
+enum { STACK_BYTES = 1024 * 1024 };
 
 struct client {
     struct peer peer;
