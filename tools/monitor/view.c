@@ -53,17 +53,6 @@ static void note_info(struct view_look *l, vs_pipeline *p)
     note(l->cpu, sizeof(l->cpu), info.cpu);
 }
 
-void view_attach(struct view *v, vs_pipeline *p)
-{
-    pthread_mutex_lock(&v->lock);
-    v->pipeline = p;
-    v->look.stats = (struct vs_stats){.size = sizeof(v->look.stats)};
-    v->measured_ns = mono_ns();
-    if (p != NULL)
-        note_info(&v->look, p);
-    pthread_mutex_unlock(&v->lock);
-}
-
 void view_event(struct view *v, const struct vs_event *e)
 {
     struct view_look *l = &v->look;
@@ -169,6 +158,19 @@ static void read_memory(struct view_look *l)
         l->faults_minor = (uint64_t)usage.ru_minflt;
         l->faults_major = (uint64_t)usage.ru_majflt;
     }
+}
+
+void view_attach(struct view *v, vs_pipeline *p)
+{
+    pthread_mutex_lock(&v->lock);
+    v->pipeline = p;
+    v->look.stats = (struct vs_stats){.size = sizeof(v->look.stats)};
+    v->measured_ns = mono_ns();
+    if (p != NULL) {
+        note_info(&v->look, p);
+        read_memory(&v->look);
+    }
+    pthread_mutex_unlock(&v->lock);
 }
 
 /* What is counted over time, and what is slow to read: once a second, whoever looks. */
