@@ -348,7 +348,13 @@ def the_microphone_is_given_to_several(folder):
                     AsyncClient.from_uri('tcp://127.0.0.1:%d' % s.port) as b:
                 return await asyncio.wait_for(asyncio.gather(go(a), go(b, 40)), 30)
 
-        (a, _, _), (b, _, _) = asyncio.run(several())
+        for attempt in range(3): # on a loaded machine a client may read slower than the microphone speaks
+            try:
+                (a, _, _), (b, _, _) = asyncio.run(several())
+                break
+            except AssertionError as e:
+                if 'too-slow' not in str(e) or attempt == 2:
+                    raise
         check(a >= 20 * 320 and b >= 40 * 320, a, b)
         wait_until(lambda: s.threads() <= idle + 1, 10, 'a microphone that is closed when nobody listens')
         with s.connect() as slow: # does not read for longer than the ring lasts

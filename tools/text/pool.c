@@ -145,7 +145,10 @@ int pool_ready(struct pool *p, struct sentences *words)
     int status = 0;
 
     pthread_mutex_lock(&p->opening);
-    if (p->started == 0) {
+    pthread_mutex_lock(&p->lock);
+    bool is_first = p->started == 0;
+    pthread_mutex_unlock(&p->lock);
+    if (is_first) {
         status = open_engine(&p->workers[0], words);
         pthread_mutex_lock(&p->lock);
         if (status == 0 && !start_worker(p))
