@@ -151,15 +151,23 @@ class Slurm:
         return p.returncode, p.stdout
 
     def __enter__(self):
-        wait_until(lambda: 'idle' in self.ask('sinfo', '-h', '-o', '%T')[1], 30, 'the node is idle')
+        end = time.monotonic() + 30
+        while 'idle' not in (answer := self.ask('sinfo', '-h', '-o', '%T')[1]):
+            if time.monotonic() > end or any(part.poll() is not None for part in self.parts):
+                self.stop()
+                raise Skip('the daemons of Slurm make no node ready here: ' + ' '.join(answer.split()))
+            time.sleep(0.1)
         return self
 
-    def __exit__(self, *_):
-        self.ask('scancel', '--state=RUNNING', '--user=root')
+    def stop(self):
         for part in self.parts[::-1]:
             part.terminate()
         for part in self.parts:
             part.wait(20)
+
+    def __exit__(self, *_):
+        self.ask('scancel', '--state=RUNNING', '--user=root')
+        self.stop()
 
 
 @case
