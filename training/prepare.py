@@ -79,7 +79,7 @@ def main():
     ap.add_argument('--anywhere', action='store_true', help='scenes may begin within a word')
     ap.add_argument('--processes', type=int, default=2)
     ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings.npz')
-    ap.add_argument('--library', help='features.so, built elsewhere')
+    ap.add_argument('--features', help='features.so, built elsewhere')
     ap.add_argument('--packed', action='store_true')
     ap.add_argument('--pack', metavar='FOLDER', help='write material there, and no scenes')
     args = ap.parse_args()
@@ -91,7 +91,7 @@ def main():
         return
     os.makedirs(args.out, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        library = ctypes.CDLL(args.library) if args.library else scenes.build_library(folder)
+        library = ctypes.CDLL(args.features) if args.features else scenes.build_library(folder)
         if args.first == 0 and not os.path.exists(os.path.join(args.out, 'dev.npz')):
             x, y = next(scenes.make_sets(library, 96, [2], material(args, 'dev'), args.processes))
             np.savez(os.path.join(args.out, 'dev.npz'), x=x, y=y)
