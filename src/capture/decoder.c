@@ -86,21 +86,16 @@ static int refuse(const struct vs__decoder *d, int status, const char *why)
 
 static void warn_once(const struct vs_env *env, unsigned layers)
 {
-    if (layers == VS__SANDBOX_ALL || program.warned)
+    const char *lack = vs__sandbox_lack(layers);
+
+    if (*lack == '\0' || program.warned)
         return;
     program.warned = true;
     vs__log(
         &env->log, VS_LOG_WARNING, "capture",
         "audio files are decoded with less protection than there could be: this kernel gives no "
-        "%s%s%s%s%s; take files from people you trust",
-        layers & VS__SANDBOX_PRIVILEGES ? "" : "no-new-privileges",
-        (layers & (VS__SANDBOX_PRIVILEGES | VS__SANDBOX_LANDLOCK)) == 0 ? ", " : "",
-        layers & VS__SANDBOX_LANDLOCK ? "" : "Landlock",
-        (layers & VS__SANDBOX_SECCOMP) == 0 && (layers & (VS__SANDBOX_ALL - VS__SANDBOX_SECCOMP)) !=
-                                                   VS__SANDBOX_ALL - VS__SANDBOX_SECCOMP
-            ? ", "
-            : "",
-        layers & VS__SANDBOX_SECCOMP ? "" : "seccomp");
+        "%s; take files from people you trust",
+        lack);
 }
 
 /* A socket for packets, neither end of which is a standard stream or what a program is given. */

@@ -110,13 +110,6 @@ unsigned vs__sandbox_engine(const char *const *models)
     return layers | vs__sandbox_filter(VS__SANDBOX_ENGINE);
 }
 
-const char *vs__sandbox_lack(unsigned layers)
-{
-    static const char *const words[] = {"Landlock and seccomp", "seccomp", "Landlock", ""};
-
-    return words[(layers & VS__SANDBOX_LANDLOCK ? 1 : 0) | (layers & VS__SANDBOX_SECCOMP ? 2 : 0)];
-}
-
 void vs__sandbox_limit(size_t address_bytes)
 {
     struct rlimit none = {0, 0}, space = {address_bytes, address_bytes};

@@ -29,8 +29,13 @@ unsigned vs__sandbox_filter(enum vs__sandbox_filter filter);
 /** All of it for a text engine, before it reads a model: `models` names the files and folders that it may
     read, NULL last; beside them what tells of the machine. @return the layers that are in force */
 unsigned vs__sandbox_engine(const char *const *models);
-/** Words for the layers that are not in `layers`, "" = all are there. */
-const char *vs__sandbox_lack(unsigned layers);
+/** Words for the layers that are not in `layers`, "" = all are there. Without no-new-privs no other is. */
+static inline const char *vs__sandbox_lack(unsigned layers)
+{
+    static const char *const words[] = {"Landlock and seccomp", "seccomp", "Landlock", ""};
+
+    return words[(layers & VS__SANDBOX_LANDLOCK ? 1 : 0) | (layers & VS__SANDBOX_SECCOMP ? 2 : 0)];
+}
 /** Limits that keep an error small: bytes of address space, no core dump, no growing file. */
 void vs__sandbox_limit(size_t address_bytes);
 /** The version of Landlock that the kernel has, 0 = none. */
