@@ -103,6 +103,10 @@ static int start_process(struct vs__hosted *h)
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, errors[1], 2);
     posix_spawn_file_actions_adddup2(&actions, pair[1], 3);
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    /* descriptors that the user of the library left inheritable */
+    posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+#endif
     /* Ctrl-C is for the command, which still wants the last texts. */
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setpgroup(&attributes, 0);
