@@ -21,6 +21,10 @@
 #define BACKOFF_MAX 200
 /* A stream also stops for a moment when it is renegotiated: only then is it worth a sentence. */
 #define GONE_MS 250
+/* A session manager that was killed and came back has been seen to leave a stream without a microphone that
+   was there. The stream is made anew where none flows so long after one came, and again after twice as long. */
+#define UNLINKED_MS  1000
+#define UNLINKED_MAX 4 /* times; then until the next microphone comes */
 
 /* Cycles in a row in which a clock may stand still: once is a late reading of it, often is a clock
    that does not count, as that of a driver in a client of 0.3. */
@@ -57,8 +61,10 @@ struct pipewire_source {
     const struct vs_capture_sink *sink; /* NULL = stopped */
     struct pw_stream *stream;
     struct spa_hook stream_hook;
-    struct spa_source *retry, *patience; /* timers */
+    struct spa_source *retry, *patience, *relink; /* timers */
     unsigned backoff_ms;
+    unsigned relinks; /* since a microphone came */
+    bool flows;
     bool is_gone; /* and that was said */
 
     _Atomic uint32_t generation; /* relaxed: raised whenever the stream stops flowing */
@@ -237,8 +243,10 @@ static void on_state(void *data, enum pw_stream_state old, enum pw_stream_state 
                      const char *error)
 {
     struct pipewire_source *s = data;
-    if (state == PW_STREAM_STATE_STREAMING) {
+    s->flows = state == PW_STREAM_STATE_STREAMING;
+    if (s->flows) {
         set_timer(s, s->patience, 0);
+        set_timer(s, s->relink, 0);
         if (s->is_gone)
             say(s, "microphone back");
         s->is_gone = false;
@@ -302,6 +310,7 @@ static void destroy_stream(struct pipewire_source *s)
     spa_hook_remove(&s->stream_hook);
     pw_stream_destroy(s->stream);
     s->stream = NULL;
+    s->flows = false;
     s->track.graph = NULL;
 }
 
@@ -352,6 +361,28 @@ static void on_broken(void *user)
     say(s, "audio server gone");
     s->backoff_ms = BACKOFF_MIN;
     set_timer(s, s->retry, s->backoff_ms);
+}
+
+static void on_microphone(void *user)
+{
+    struct pipewire_source *s = user;
+    s->relinks = 0;
+    if (!s->flows)
+        set_timer(s, s->relink, UNLINKED_MS);
+}
+
+static void on_relink(void *data, uint64_t expirations)
+{
+    struct pipewire_source *s = data;
+    int status;
+    if (!s->sink || s->server.is_broken || s->flows)
+        return;
+    destroy_stream(s);
+    status = create_stream(s);
+    if (status < 0)
+        set_timer(s, s->retry, s->backoff_ms);
+    else if (++s->relinks < UNLINKED_MAX)
+        set_timer(s, s->relink, UNLINKED_MS << s->relinks);
 }
 
 /* Connect anew: to a server that came back, or after the stream failed. */
@@ -461,7 +492,8 @@ static int meet_server(struct pipewire_source *s)
         return -ENOMEM;
     s->retry = pw_loop_add_timer(loop, on_retry, s);
     s->patience = pw_loop_add_timer(loop, on_patience, s);
-    if (s->retry && s->patience)
+    s->relink = pw_loop_add_timer(loop, on_relink, s);
+    if (s->retry && s->patience && s->relink)
         status = vs__pw_connect(&s->server);
     if (status == 0)
         status = vs__pw_look(&s->server, vs__mono_ns() + ANSWER_NS, catalogue);
@@ -481,6 +513,7 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
     s->env = params->env;
     s->server.listens = true;
     s->server.on_broken = on_broken;
+    s->server.on_microphone = on_microphone;
     s->server.user = s;
     s->backoff_ms = BACKOFF_MIN;
     status = vs__pw_start(&s->server);
@@ -553,7 +586,9 @@ static void close_pipewire(void *state)
             pw_loop_destroy_source(loop, s->retry);
         if (s->patience)
             pw_loop_destroy_source(loop, s->patience);
-        s->retry = s->patience = NULL;
+        if (s->relink)
+            pw_loop_destroy_source(loop, s->relink);
+        s->retry = s->patience = s->relink = NULL;
         vs__pw_disconnect(&s->server);
         pw_thread_loop_unlock(s->server.loop);
         vs__pw_stop(&s->server);

@@ -62,6 +62,25 @@ static const struct pw_core_events core_events = {
     .error = on_error,
 };
 
+static bool is_microphone(const char *class)
+{
+    return strncmp(class, "Audio/Source", 12) == 0 || strcmp(class, "Audio/Duplex") == 0;
+}
+
+static void on_arrival(void *data, uint32_t id, uint32_t permissions, const char *type,
+                       uint32_t version, const struct spa_dict *props)
+{
+    struct vs__pw_server *s = data;
+    const char *class = props ? spa_dict_lookup(props, PW_KEY_MEDIA_CLASS) : NULL;
+    if (strcmp(type, PW_TYPE_INTERFACE_Node) == 0 && class && is_microphone(class))
+        s->on_microphone(s->user);
+}
+
+static const struct pw_registry_events arrival_events = {
+    PW_VERSION_REGISTRY_EVENTS,
+    .global = on_arrival,
+};
+
 int vs__pw_start(struct vs__pw_server *s)
 {
     sigset_t all, before;
@@ -106,11 +125,23 @@ int vs__pw_connect(struct vs__pw_server *s)
         return errno == EACCES || errno == EPERM ? -EACCES : -EHOSTDOWN;
     memset(&s->core_hook, 0, sizeof(s->core_hook));
     pw_core_add_listener(s->core, &s->core_hook, &core_events, s);
+    if (!s->listens || !s->on_microphone)
+        return 0;
+    s->registry = pw_core_get_registry(s->core, PW_VERSION_REGISTRY, 0);
+    if (!s->registry)
+        return -ENOMEM;
+    memset(&s->registry_hook, 0, sizeof(s->registry_hook));
+    pw_registry_add_listener(s->registry, &s->registry_hook, &arrival_events, s);
     return 0;
 }
 
 void vs__pw_disconnect(struct vs__pw_server *s)
 {
+    if (s->registry) {
+        spa_hook_remove(&s->registry_hook);
+        pw_proxy_destroy((struct pw_proxy *)s->registry);
+    }
+    s->registry = NULL;
     if (s->core) {
         spa_hook_remove(&s->core_hook);
         pw_core_disconnect(s->core);
@@ -183,7 +214,7 @@ static void add_node(struct vs__pw_catalogue *c, const struct spa_dict *props)
     if (!class || !strstr(class, "Audio") || c->count == VS__PW_NODES_MAX)
         return;
     node = &c->nodes[c->count++];
-    node->is_source = strncmp(class, "Audio/Source", 12) == 0 || strcmp(class, "Audio/Duplex") == 0;
+    node->is_source = is_microphone(class);
     copy_property(node->name, sizeof(node->name), props, PW_KEY_NODE_NAME, "");
     copy_property(node->description, sizeof(node->description), props, PW_KEY_NODE_DESCRIPTION,
                   node->name);

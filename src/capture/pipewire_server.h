@@ -25,7 +25,12 @@ struct vs__pw_server {
     struct pw_context *context;  /* owns the thread of the audio */
     struct pw_core *core;
     struct spa_hook core_hook;
-    void (*on_broken)(void *user); /* the server is gone; in the loop's thread */
+    struct pw_registry *registry; /* of one that listens; NULL = none */
+    struct spa_hook registry_hook;
+    /* In the loop's thread, each may be NULL: the server is gone; a microphone is there, also told of those
+       that were there before. The second is only told to one that listens. */
+    void (*on_broken)(void *user);
+    void (*on_microphone)(void *user);
     void *user;
     int pending; /* number of the sync that is waited for */
     bool is_done, is_broken;

@@ -89,7 +89,7 @@ if [ $? -eq 77 ]; then
     echo '1..0 # SKIP the pipewire module is not built'
     exit 0
 fi
-echo '1..9'
+echo '1..10'
 grep -q '^device pipewire:test-mic default=1' "$work/log"
 report $? 'the microphone is listed as the default'
 
@@ -151,6 +151,21 @@ report $? 'what was lost meanwhile is counted'
 "$dump" pipewire:no-such-mic "$work/out" 1 >"$work/log" 2>&1
 grep -q '^end status=-19 ' "$work/log" && grep -q 'no such microphone' "$work/log"
 report $? 'an unknown target is refused'
+
+# No session manager, so none that links; the stream that waits is made anew for a microphone that comes.
+serial() { pw-cli ls Node | awk '/object.serial/ { serial = $3 } /node.name = "voicestand"/ { print serial }'; }
+listen pipewire "$work/out" 60 16000
+sleep .5
+kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
+await 'microphone gone'
+gone=$?
+before=$(serial)
+mic-add other-mic 2>/dev/null # its ports would be made by the manager
+after=$(serial)
+echo "node $before, then $after" >>"$work/log"
+[ $gone -eq 0 ] && [ -n "$before" ] && [ -n "$after" ] && [ "$before" != "$after" ]
+report $? 'a stream that nobody links is made anew'
+finish
 
 server-stop
 "$dump" pipewire "$work/out" 1 >"$work/log" 2>&1
