@@ -20,6 +20,7 @@
 
 #define HOPS  300
 #define GUARD 64
+#define PI    3.14159265f
 
 static char trace_path[] = "/tmp/voicestand-trace-XXXXXX";
 static char silero_path[4096], openvino_path[4200];
@@ -147,10 +148,95 @@ static float draw(uint64_t *seed)
     return (float)((double)(*seed >> 40) / (1 << 23) - 1.0);
 }
 
+/* A voice made of nothing, which all detectors here take for one: the pulses of a glottis, whose pitch
+   rises and falls, through three resonances that glide from vowel to vowel; half of the syllables begin
+   with a hiss, and every seventh is left out. */
+struct talker {
+    uint64_t seed;
+    unsigned syllable;
+    size_t at, frames;    /* in the syllable */
+    float from_hz, to_hz; /* pitch */
+    float phase, before;  /* of a pulse; its value one frame ago */
+    const float *vowel;
+    float formant_hz[3], y1[3], y2[3];
+};
+
+static void begin_syllable(struct talker *t)
+{
+    static const float vowels[][3] = {{730, 1090, 2440}, {270, 2290, 3010}, {300, 870, 2240},
+                                      {530, 1840, 2480}, {570, 840, 2410},  {440, 1020, 2240}};
+
+    t->syllable++;
+    t->at = 0;
+    t->frames = (size_t)(3360.0f + 1120.0f * draw(&t->seed));
+    t->from_hz = t->to_hz;
+    t->to_hz = 132.0f + 37.0f * draw(&t->seed);
+    t->vowel = vowels[(size_t)(3.0f + 3.0f * draw(&t->seed))];
+}
+
+/** One frame of the glottis: it opens for 0.4 of a period and closes within 0.16. */
+static float pulse(struct talker *t)
+{
+    float hz = t->from_hz + (t->to_hz - t->from_hz) * (float)t->at / (float)t->frames;
+    float flow = 0.0f, change;
+
+    t->phase += hz / VS_RATE_HZ;
+    t->phase -= floorf(t->phase);
+    if (t->phase < 0.4f)
+        flow = 0.5f - 0.5f * cosf(PI / 0.4f * t->phase);
+    else if (t->phase < 0.56f)
+        flow = cosf(PI / 0.32f * (t->phase - 0.4f));
+    change = flow - t->before;
+    t->before = flow;
+    return change;
+}
+
+static float resonate(struct talker *t, float x)
+{
+    static const float width_hz[3] = {80, 100, 140};
+
+    for (int k = 0; k < 3; k++) {
+        float r = expf(-PI * width_hz[k] / VS_RATE_HZ), y;
+
+        t->formant_hz[k] += 0.0015f * (t->vowel[k] - t->formant_hz[k]);
+        y = 2.0f * r * cosf(2.0f * PI * t->formant_hz[k] / VS_RATE_HZ);
+        x = (1.0f - y + r * r) * x + y * t->y1[k] - r * r * t->y2[k];
+        t->y2[k] = t->y1[k];
+        t->y1[k] = x;
+    }
+    return x;
+}
+
+static float speak(struct talker *t)
+{
+    const size_t hiss = VS_RATE_HZ / 20, fade = VS_RATE_HZ / 40;
+    float rise, fall, voiced, sharp = 0.0f;
+
+    if (t->at == t->frames)
+        begin_syllable(t);
+    rise = t->at < hiss ? 0.0f : fminf(1.0f, (float)(t->at - hiss) / (float)fade);
+    fall = fminf(1.0f, (float)(t->frames - t->at) / (float)fade);
+    voiced = (pulse(t) + 0.004f * draw(&t->seed)) * rise * fall;
+    if (t->syllable % 2 == 0 && t->at < hiss)
+        sharp = 0.02f * draw(&t->seed) * sinf(PI * (float)t->at / (float)hiss);
+    t->at++;
+    if (t->syllable % 7 == 0)
+        voiced = sharp = 0.0f;
+    return 2.0f * resonate(t, voiced) + sharp + 1e-4f * draw(&t->seed);
+}
+
+static float voice[HOPS * 512];
+
+static void make_voice(void)
+{
+    struct talker t = {.seed = 1, .to_hz = 120.0f, .formant_hz = {500, 1500, 2500}};
+
+    for (size_t n = 0; n < sizeof(voice) / sizeof(*voice); n++)
+        voice[n] = speak(&t);
+}
+
 static float sample(enum sound sound, size_t n, uint64_t *seed)
 {
-    float t = (float)(n % 16000) / 16000.0f;
-
     switch (sound) {
     case NOISE:
         return 0.3f * draw(seed);
@@ -158,8 +244,8 @@ static float sample(enum sound sound, size_t n, uint64_t *seed)
         return 1e-4f * draw(seed);
     case SQUARE:
         return n / 40 % 2 ? 1.0f : -1.0f;
-    case VOICE: /* pulses of 125 Hz that come and go */
-        return (n % 128 < 6 ? 0.5f : -0.02f) * (0.5f - 0.5f * cosf(25.0f * t)) + 1e-3f * draw(seed);
+    case VOICE:
+        return voice[n % (sizeof(voice) / sizeof(*voice))];
     case ABSURD:
         return n % 3 ? FLT_MAX : -FLT_MAX;
     case INFINITE:
@@ -260,18 +346,20 @@ static void test_range(void **state)
     }
 }
 
-/** The second half of both: the same mean, nearly, and as lively. */
-static void check_alike(const float *a, const float *b)
+/** The second half of both: the same mean, nearly, and as lively. -> the mean of the first */
+static float check_alike(const float *a, const float *b)
 {
-    float mean = 0.0f, swing_a = 0.0f, swing_b = 0.0f;
+    float mean_a = 0.0f, mean_b = 0.0f, swing_a = 0.0f, swing_b = 0.0f;
 
     for (size_t h = HOPS / 2; h < HOPS; h++) {
-        mean += (b[h] - a[h]) / (HOPS / 2);
+        mean_a += a[h] / (HOPS / 2);
+        mean_b += b[h] / (HOPS / 2);
         swing_a += fabsf(a[h] - a[h - 1]);
         swing_b += fabsf(b[h] - b[h - 1]);
     }
-    assert_float_equal(mean, 0.0f, 0.2f);
+    assert_float_equal(mean_a, mean_b, 0.2f);
     assert_true(swing_b >= 0.5f * swing_a);
+    return mean_a;
 }
 
 static void test_recovers(void **state)
@@ -279,23 +367,25 @@ static void test_recovers(void **state)
     static float fresh[HOPS], after[HOPS];
 
     for (size_t e = 0; e < entry_count; e++) {
+        const struct vs_vad_ops *ops = entries[e].ops;
+        bool judges = ops != &vs__vad_null && ops != &vs__vad_replay;
         struct instance i = open_instance(&entries[e]);
+        float mean;
 
         run_sound(&i, INFINITE, HOPS, NULL);
         run_sound(&i, ABSURD, HOPS, NULL);
         run_sound(&i, SILENCE, HOPS, after);
-        if (entries[e].ops != &vs__vad_null && entries[e].ops != &vs__vad_replay)
-            assert_true(after[HOPS - 1] < 0.05f);
-        entries[e].ops->reset(i.state);
+        assert_true(!judges || after[HOPS - 1] < 0.05f);
+        ops->reset(i.state);
         run_sound(&i, VOICE, HOPS, fresh);
         run_sound(&i, INFINITE, HOPS, NULL);
         run_sound(&i, ABSURD, 3, NULL);
         run_sound(&i, VOICE, HOPS, NULL);
         run_sound(&i, VOICE, HOPS, after);
-        /* The network of silero grows tired of that voice also without nonsense before it. */
-        if (entries[e].ops != &vs__vad_replay && entries[e].argument != silero_path &&
-            entries[e].argument != openvino_path)
-            check_alike(fresh, after);
+        if (ops != &vs__vad_replay) { /* whose trace is at its end */
+            mean = check_alike(fresh, after);
+            assert_true(!judges || mean > 0.5f);
+        }
         close_instance(&i);
     }
 }
@@ -321,7 +411,7 @@ static void test_reset(void **state)
 static void test_independent(void **state)
 {
     static float alone[HOPS];
-    float voice[4096], noise[4096];
+    float block_a[4096], block_b[4096];
 
     for (size_t e = 0; e < entry_count; e++) {
         struct instance a = open_instance(&entries[e]), b = open_instance(&entries[e]);
@@ -332,10 +422,10 @@ static void test_independent(void **state)
         for (size_t h = 0; h < HOPS; h++) {
             float p;
 
-            make_block(VOICE, h, a.shape.block_frames, &seed_voice, voice);
-            make_block(NOISE, h, b.shape.block_frames, &seed_noise, noise);
-            infer(&b, noise);
-            p = infer(&a, voice);
+            make_block(VOICE, h, a.shape.block_frames, &seed_voice, block_a);
+            make_block(NOISE, h, b.shape.block_frames, &seed_noise, block_b);
+            infer(&b, block_b);
+            p = infer(&a, block_a);
             assert_memory_equal(&p, &alone[h], sizeof(p));
         }
         close_instance(&a);
@@ -470,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_openvino_takes_part),
     };
 
+    make_voice();
     guarded = vs__vad_guard;
     guarded.open = open_guarded;
     no_silero = find_silero();
