@@ -7,13 +7,19 @@ import threading
 
 from cli import *
 
+
+def few(count):
+    """How many ways a sanitizer, which takes its time, leaves to the other builds."""
+    return count if os.environ.get('VOICESTAND_TEST_SANITIZED') else 0
+
+
 @case
 def any_number_of_jobs_gives_the_same_bytes(folder):
     paths = make_files(folder, 60)
     paths.insert(0, write_file(folder + '/long.wav', wav_bytes(noise(20))))
-    for more in (['-f', 'jsonl'], ['-f', 'csv'], ['-f', 'text'], ['-f', 'rttm']):
+    for more in (['-f', 'jsonl'], ['-f', 'csv'], ['-f', 'text'], ['-f', 'rttm'])[few(3):]:
         one = run('segment', '-q', *ALL, '--jobs', '1', *more, *paths).out
-        for jobs in ('2', '3', '16', '200'):
+        for jobs in ('2', '3', '16', '200')[few(2):]:
             equal(run('segment', '-q', *ALL, '--jobs', jobs, *more, *paths).out, one,
                   ' '.join(more) + ' with ' + jobs)
     equal(one.count('\n'), len(paths), 'lines of RTTM')
@@ -134,7 +140,7 @@ def resume_gives_what_an_uninterrupted_run_gives(folder):
     whole = folder + '/whole.jsonl'
     run('segment', '-q', *ALL, '-o', whole, *paths)
     text = read_text(whole)
-    for cut in (0, 1, 100, len(text) // 3, len(text) // 2, len(text) - 1, len(text)):
+    for cut in (0, 1, len(text) // 3, len(text), 100, len(text) // 2, len(text) - 1)[few(4):]:
         out = write_file(folder + '/cut.jsonl', text[:cut].encode())
         p = run('segment', *ALL, '--resume', '-o', out, *paths)
         equal(read_text(out), text, 'cut at %d' % cut)
