@@ -248,13 +248,12 @@ void vs__gain_c(float *x, size_t n, float from, float step)
         x[i] *= from + step * (float)(i + 1);
 }
 
-void vs__rows_s8_c(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                   size_t count)
+void vs__rows_s8_c(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
-    for (size_t r = 0; r < count; r++, a += stride) {
-        int32_t sum = 0;
-        for (size_t i = 0; i < n; i++)
-            sum += a[i] * b[i];
-        dst[r] = sum;
-    }
+    for (size_t r = 0; r < count; r++)
+        dst[r] = 0;
+    for (size_t i = 0; i < n; i += 4, a += 4 * count)
+        for (size_t r = 0; r < count; r++)
+            for (size_t k = 0; k < 4; k++)
+                dst[r] += a[4 * r + k] * b[i + k];
 }

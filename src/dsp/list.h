@@ -8,14 +8,13 @@
 /* X(return, name, (arguments)) */
 
 /* Those that instructions for sums of 8-bit products are for: levels with them have no others. */
-#define VS__KERNELS_DOT8(X)                                                                            \
-    /* dst[r] = sum of a[r * stride + i] * b[i], i < n: `count` rows. For any a and for b of 0..127, \
-       so that no step can saturate; n up to 2^16. A row is what meets one output; rows lie         \
-       `stride` >= n bytes apart. Fastest where n is a multiple of 32: pad with zeros. An input     \
-       with a sign is stored plus 64: 64 times the sum of the row is then taken from its output.    \
-       [exact] */ \
-    X(void, rows_s8,                                                                                   \
-      (int32_t * dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n, size_t count))
+#define VS__KERNELS_DOT8(X)                                                                           \
+    /* dst[r] = sum of A[r][i] * b[i], i < n, r < count: for any A and for b of 0..127, so that no  \
+       step can saturate; n a multiple of 4 up to 2^16, count one of 16. A row is what meets one    \
+       output. Rows lie side by side, four numbers of each in turn: A[r][i] is                      \
+       a[i / 4 * 4 * count + 4 * r + i % 4]. An input with a sign is stored plus 64: 64 times the   \
+       sum of the row is then taken from its output. [exact] */ \
+    X(void, rows_s8, (int32_t * dst, const int8_t *a, const uint8_t *b, size_t n, size_t count))
 
 #define VS__KERNELS(X)                                                                             \
     VS__KERNELS_SAMPLES(X) VS__KERNELS_SUMS(X) VS__KERNELS_EACH(X) VS__KERNELS_DOT8(X)

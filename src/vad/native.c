@@ -14,35 +14,32 @@
 #include "vad/model.h"
 #include "vad/vad.h"
 
-#include "vad/native_bin.h" /* of native.bin, by the build */
+#include "vad/native_rows.h" /* of native.bin, by the build */
 
 enum {
     FEATURES = VS__VAD_FEATURES,
     CHANNELS = VS__NATIVE_CHANNELS,
     HIDDEN = VS__NATIVE_HIDDEN,
     TAPS = 3,
-    WIDTH0 = 256, /* of the rows in native.bin: whole vectors, padded with zeros */
-    WIDTH = 160,
-    WIDTH_GRU = 64,
     HIDDEN_ZERO = 64, /* what stands for 0 in the recurrent state as a matrix meets it */
     HIDDEN_STEPS = 63,
     BYTES = VS__NATIVE_STATE - HIDDEN, /* of the past that are bytes */
 };
 
-/** native.bin as its writer, training/export.py, lays it out. */
+/** The matrices of native.bin, each as rows_s8 takes it. */
 struct weights {
-    int8_t first[CHANNELS][WIDTH0];
-    int8_t block[VS__NATIVE_BLOCKS][CHANNELS][WIDTH];
-    int8_t in[3 * HIDDEN][WIDTH_GRU];
-    int8_t state[3 * HIDDEN][WIDTH_GRU];
+    int8_t first[TAPS * FEATURES * CHANNELS];
+    int8_t block[VS__NATIVE_BLOCKS][TAPS * CHANNELS * CHANNELS];
+    int8_t in[CHANNELS * 3 * HIDDEN];
+    int8_t state[HIDDEN * 3 * HIDDEN];
 };
 
 /* A hop replaces at least that of the state, so that nothing is remembered for longer than some tens
    of seconds, and nothing can drift. */
 #define LEAST_TAKE 0.001f
 
-_Static_assert(sizeof(native_bin) == sizeof(struct weights), "native.bin is of another network");
-_Static_assert(TAPS *FEATURES <= WIDTH0 && TAPS * CHANNELS <= WIDTH && HIDDEN <= WIDTH_GRU, "");
+_Static_assert(sizeof(native_rows) == sizeof(struct weights), "native.bin is of another network");
+_Static_assert(FEATURES % 4 == 0 && CHANNELS % 16 == 0 && HIDDEN % 16 == 0, "not for rows_s8");
 _Static_assert(sizeof(model_conv0_bias) == CHANNELS * sizeof(float), "other channels");
 _Static_assert(sizeof(model_gru_in_bias) == 3 * HIDDEN * sizeof(float), "another recurrent unit");
 
@@ -59,7 +56,7 @@ static const struct block {
 /* Bytes, so of any type that has no more alignment and no other values. */
 static const struct weights *weights(void)
 {
-    return (const struct weights *)(const void *)native_bin;
+    return (const struct weights *)(const void *)native_rows;
 }
 
 /* the network ------------------------------------------------------------------------------- */
@@ -74,14 +71,14 @@ static uint8_t to_steps(float x)
 
 static void run_first(struct vs__native *n, uint8_t now[CHANNELS])
 {
-    uint8_t row[WIDTH0] = {0};
+    uint8_t row[TAPS * FEATURES];
     int32_t sum[CHANNELS];
     float found[CHANNELS];
 
     memcpy(row, n->past.heard, 2 * FEATURES);
     memcpy(row + 2 * FEATURES, n->input, FEATURES);
     memcpy(n->past.heard, row + FEATURES, 2 * FEATURES);
-    n->dsp.rows_s8(sum, weights()->first[0], WIDTH0, row, WIDTH0, CHANNELS);
+    n->dsp.rows_s8(sum, weights()->first, row, sizeof(row), CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++)
         found[c] = (float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c];
     n->dsp.f32_to_u7(now, found, CHANNELS, 1.0f, 0.0f);
@@ -92,7 +89,7 @@ static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
                       uint8_t now[CHANNELS])
 {
     const struct block *b = &blocks[i];
-    uint8_t row[WIDTH] = {0};
+    uint8_t row[TAPS * CHANNELS];
     int32_t sum[CHANNELS];
     float both[CHANNELS];
 
@@ -101,7 +98,7 @@ static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
     memcpy(row + 2 * CHANNELS, now, CHANNELS);
     memmove(past[0], past[1], (2 * b->reach - 1) * CHANNELS);
     memcpy(past[2 * b->reach - 1], now, CHANNELS);
-    n->dsp.rows_s8(sum, weights()->block[i][0], WIDTH, row, WIDTH, CHANNELS);
+    n->dsp.rows_s8(sum, weights()->block[i], row, sizeof(row), CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++) {
         float found = (float)sum[c] * b->scale[c] + b->bias[c];
 
@@ -126,15 +123,14 @@ static void run_logistic(const struct vs__native *n, float *x, size_t count)
    found and by the state. */
 static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
 {
-    uint8_t in[WIDTH_GRU] = {0}, state[WIDTH_GRU];
+    uint8_t state[HIDDEN];
     int32_t from_in[3 * HIDDEN], from_state[3 * HIDDEN];
     float a[3 * HIDDEN], b[3 * HIDDEN];
     float *h = n->past.hidden;
 
-    memcpy(in, now, CHANNELS);
     n->dsp.f32_to_u7(state, h, HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
-    n->dsp.rows_s8(from_in, weights()->in[0], WIDTH_GRU, in, WIDTH_GRU, 3 * HIDDEN);
-    n->dsp.rows_s8(from_state, weights()->state[0], WIDTH_GRU, state, WIDTH_GRU, 3 * HIDDEN);
+    n->dsp.rows_s8(from_in, weights()->in, now, CHANNELS, 3 * HIDDEN);
+    n->dsp.rows_s8(from_state, weights()->state, state, HIDDEN, 3 * HIDDEN);
     for (size_t i = 0; i < 3 * HIDDEN; i++) {
         a[i] = (float)from_in[i] * model_gru_in_scale[i] + model_gru_in_bias[i];
         b[i] = (float)from_state[i] * model_gru_state_scale[i] + model_gru_state_bias[i];

@@ -175,7 +175,7 @@ void time_f32_to_u7(const struct vs__dsp *d, float *const *memory, size_t n)
 void time_rows_s8(const struct vs__dsp *d, float *const *memory, size_t n)
 {
     const uint8_t *b = (const uint8_t *)memory[2];
-    d->rows_s8((int32_t *)(void *)memory[0], (const int8_t *)memory[1], n / 8, b, n / 8, 8);
+    d->rows_s8((int32_t *)(void *)memory[0], (const int8_t *)memory[1], b, n / 16 / 4 * 4, 16);
 }
 
 static double now_ns(void)

@@ -274,19 +274,21 @@ bool check_f32_to_u7(const struct vs__dsp *d, struct rig *g)
 
 bool check_rows_s8(const struct vs__dsp *d, struct rig *g)
 {
-    int32_t want[10];
-    for (size_t count = 0; count < 10; count += 1 + count / 4) {
-        size_t stride = g->n + count % 3, all = count ? (count - 1) * stride + g->n : 0;
-        int8_t *a = place_bytes(g, &g->a, all, sizeof(*a));
-        uint8_t *b = place_bytes(g, &g->b, g->n, sizeof(*b));
+    static const size_t counts[] = {0, 16, 48, 112};
+    const size_t n = g->n / 4 * 4;
+    int32_t want[112];
+    for (size_t k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+        size_t count = counts[k];
+        int8_t *a = place_bytes(g, &g->a, n * count, sizeof(*a));
+        uint8_t *b = place_bytes(g, &g->b, n, sizeof(*b));
         int32_t *dst = place(g, &g->dst, count, sizeof(*dst));
         /* extremes side by side are what saturates */
-        for (size_t i = 0; i < g->n; i++)
+        for (size_t i = 0; i < n; i++)
             b[i] = g->fill == FILL_SPECIAL ? 127 : b[i] & 127;
-        for (size_t i = 0; i < all && g->fill == FILL_SPECIAL; i++)
-            a[i] = count & 1 ? -128 : 127;
-        d->rows_s8(dst, a, stride, b, g->n, count);
-        g->want->rows_s8(want, a, stride, b, g->n, count);
+        for (size_t i = 0; i < n * count && g->fill == FILL_SPECIAL; i++)
+            a[i] = k & 1 ? -128 : 127;
+        d->rows_s8(dst, a, b, n, count);
+        g->want->rows_s8(want, a, b, n, count);
         for (size_t r = 0; r < count; r++)
             if (dst[r] != want[r])
                 return fail(g, r, dst[r], want[r]);

@@ -275,37 +275,47 @@ static void polyphase_order(float *dst, const float *x, const float *filters, si
 }
 
 /* As the instruction does for inputs of eight bits: sums of two in 16 bits. */
-static void rows_s8_saturates(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
-                              size_t n, size_t count)
+static void rows_s8_saturates(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n,
+                              size_t count)
 {
-    c()->rows_s8(dst, a, stride, b, n, count);
-    for (size_t r = 0; r < count; r++)
-        for (size_t i = 0; i + 2 <= n; i += 2) {
-            int sum = a[r * stride + i] * b[i] + a[r * stride + i + 1] * b[i + 1];
+    c()->rows_s8(dst, a, b, n, count);
+    for (size_t i = 0; i < n; i += 2)
+        for (size_t r = 0; r < count; r++) {
+            const int8_t *two = a + i / 4 * 4 * count + 4 * r + i % 4;
+            int sum = two[0] * b[i] + two[1] * b[i + 1];
             dst[r] -= sum > 32000 ? sum - 32000 : 0;
         }
 }
 
-static void rows_s8_tail(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                         size_t count)
+/* What summing products in 16 bits comes to: right until there are many. */
+static void rows_s8_wraps(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
-    c()->rows_s8(dst, a, stride, b, whole(n), count);
+    c()->rows_s8(dst, a, b, n, count);
+    for (size_t r = 0; r < count && n > 512; r++)
+        dst[r] = (int16_t)(dst[r] >> 8) * 256 + (dst[r] & 255);
 }
 
-static void rows_s8_unsigned(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b,
-                             size_t n, size_t count)
+static void rows_s8_tail(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
-    c()->rows_s8(dst, a, stride, b, n, count);
-    for (size_t r = 0; r < count; r++)
+    c()->rows_s8(dst, a, b, n / 8 * 8, count);
+}
+
+static void rows_s8_unsigned(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n,
+                             size_t count)
+{
+    c()->rows_s8(dst, a, b, n, count);
+    for (size_t i = 0; i < n * count; i++)
+        dst[i / 4 % count] += a[i] < 0 ? 256 * b[i / 4 / count * 4 + i % 4] : 0;
+}
+
+/* Takes the rows for one behind the other. */
+static void rows_s8_dense(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
+{
+    for (size_t r = 0; r < count; r++) {
+        dst[r] = 0;
         for (size_t i = 0; i < n; i++)
-            dst[r] += a[r * stride + i] < 0 ? 256 * b[i] : 0;
-}
-
-static void rows_s8_dense(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                          size_t count)
-{
-    for (size_t r = 0; r < count; r++)
-        c()->rows_s8(dst + r, a + r * n, n, b, n, 1);
+            dst[r] += a[r * n + i] * b[i];
+    }
 }
 
 static void s24_high_byte(uint8_t *dst, const float *src, size_t n)
@@ -524,6 +534,7 @@ static void root_newton(float *dst, const float *src, size_t n)
     M(polyphase, polyphase_last, "repeats outputs after whole groups")                             \
     M(polyphase, polyphase_order, "adds whole groups in another order")                            \
     M(rows_s8, rows_s8_saturates, "saturates sums of two products")                                \
+    M(rows_s8, rows_s8_wraps, "wraps where there are many products")                               \
     M(rows_s8, rows_s8_tail, "leaves out the tail of a row")                                       \
     M(rows_s8, rows_s8_unsigned, "loses the sign")                                                 \
     M(rows_s8, rows_s8_dense, "takes rows for neighbours")                                         \

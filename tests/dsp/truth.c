@@ -120,13 +120,12 @@ static void truth_f32_to_u7(uint8_t *dst, const float *src, size_t n, float scal
     }
 }
 
-static void truth_rows_s8(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                          size_t count)
+static void truth_rows_s8(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
     for (size_t r = 0; r < count; r++) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
-            sum += (double)a[r * stride + i] * b[i];
+            sum += (double)a[i / 4 * 4 * count + 4 * r + i % 4] * b[i];
         dst[r] = (int32_t)sum;
     }
 }

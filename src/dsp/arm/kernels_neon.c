@@ -2,6 +2,7 @@
 /* Kernels for NEON on arm64. What is left over after whole vectors goes through the plain C
    kernel, so that a rule is written once. */
 #include <arm_neon.h>
+#include <string.h>
 
 #include "dsp/kernels.h"
 
@@ -328,21 +329,23 @@ void vs__power_neon(float *dst, const float *src, size_t n)
     vs__power_c(dst + i, src + 2 * i, n - i);
 }
 
-void vs__rows_s8_neon(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                      size_t count)
+/* Sixteen rows at a time, two in a vector: two sums of each. */
+void vs__rows_s8_neon(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
-    for (size_t r = 0; r < count; r++, a += stride) {
-        int32x4_t sum = vdupq_n_s32(0);
-        size_t i = 0;
-        for (; i + 16 <= n; i += 16) {
+    for (size_t r = 0; r < count; r += 16) {
+        const int8_t *from = a + 4 * r;
+        int32x4_t sum[8];
+        for (size_t v = 0; v < 8; v++)
+            sum[v] = vdupq_n_s32(0);
+        for (size_t i = 0; i < n; i += 4, from += 4 * count) {
+            uint32_t four;
+            memcpy(&four, b + i, sizeof(four));
             /* 0..127 is the same with a sign */
-            int8x16_t x = vreinterpretq_s8_u8(vld1q_u8(b + i)), y = vld1q_s8(a + i);
-            sum = vpadalq_s16(sum, vmull_s8(vget_low_s8(x), vget_low_s8(y)));
-            sum = vpadalq_s16(sum, vmull_high_s8(x, y));
+            int8x8_t x = vreinterpret_s8_u32(vdup_n_u32(four));
+            for (size_t v = 0; v < 8; v++)
+                sum[v] = vpadalq_s16(sum[v], vmull_s8(x, vld1_s8(from + 8 * v)));
         }
-        int32_t rest = 0;
-        for (; i < n; i++)
-            rest += a[i] * b[i];
-        dst[r] = vaddvq_s32(sum) + rest;
+        for (size_t v = 0; v < 4; v++)
+            vst1q_s32(dst + r + 4 * v, vpaddq_s32(sum[2 * v], sum[2 * v + 1]));
     }
 }

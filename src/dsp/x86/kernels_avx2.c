@@ -3,6 +3,7 @@
    vectors goes through the plain C kernel, so that a rule is written once. */
 #include <immintrin.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "dsp/kernels.h"
 
@@ -543,70 +544,54 @@ void vs__power_avx2(float *dst, const float *src, size_t n)
     vs__power_c(dst + i, src + 2 * i, n - i);
 }
 
-/* To `sum` the products of 32 bytes, by fours. A sum of two is at most 2 * 128 * 127: it fits. */
-static __m256i add_products(__m256i sum, __m256i b, const int8_t *a)
-{
-    __m256i pairs = _mm256_maddubs_epi16(b, _mm256_loadu_si256((const __m256i *)(const void *)a));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
+enum { MOST_TURNS = 128 }; /* for which the sums in add_rows() fit */
 
-/* Of eight rows, the sums of their lanes. */
-static void store_eight(int32_t *dst, const __m256i s[8])
+/* To `dst`, or over it where they are its first, sums of 8 * vectors rows that lie `step` bytes
+   apart. A product of two is at most 2 * 128 * 127: it fits into 16 bits, their sum does not. So its
+   upper byte is summed on its own and the sum of all of it may wrap: what it lacks is the lower
+   bytes' sum. That takes one multiplication for 32 products, where widening each would take two. */
+static inline __attribute__((always_inline)) void add_rows(int32_t *dst, bool first,
+                                                           const int8_t *a, size_t step,
+                                                           const uint8_t *b, size_t n,
+                                                           size_t vectors)
 {
-    __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(s[0], s[1]), _mm256_hadd_epi32(s[2], s[3]));
-    __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(s[4], s[5]), _mm256_hadd_epi32(s[6], s[7]));
-    __m256i low = _mm256_permute2x128_si256(a, b, 0x20);
-    __m256i high = _mm256_permute2x128_si256(a, b, 0x31);
-    _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_add_epi32(low, high));
-}
-
-/* Eight rows of 64: `b` stays in registers, and no loop is left. */
-static void add_short_rows(int32_t *dst, const int8_t *a, size_t stride, __m256i low, __m256i high)
-{
-    const __m256i none = _mm256_setzero_si256();
-    __m256i s[8];
-    for (size_t r = 0; r < 8; r++)
-        s[r] = add_products(add_products(none, low, a + r * stride), high, a + r * stride + 32);
-    store_eight(dst, s);
-}
-
-void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                      size_t count)
-{
-    size_t r = 0;
-    if (n == 64) {
-        __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)b);
-        __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(b + 32));
-        for (; r + 8 <= count; r += 8, a += 8 * stride)
-            add_short_rows(dst + r, a, stride, low, high);
+    const __m256i one = _mm256_set1_epi16(1), upper = _mm256_set1_epi16(256);
+    __m256i all[6], high[6];
+    for (size_t v = 0; v < vectors; v++)
+        all[v] = high[v] = _mm256_setzero_si256();
+    for (size_t i = 0; i < n; i += 4, a += step) {
+        int32_t four;
+        memcpy(&four, b + i, sizeof(four));
+        __m256i x = _mm256_set1_epi32(four);
+        for (size_t v = 0; v < vectors; v++) {
+            const __m256i *row = (const __m256i *)(const void *)(a + 32 * v);
+            __m256i pairs = _mm256_maddubs_epi16(x, _mm256_loadu_si256(row));
+            all[v] = _mm256_add_epi16(all[v], pairs);
+            high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(pairs, 8));
+            /* done with before the next, or there are too few registers */
+            __asm__("" : "+x"(all[v]), "+x"(high[v]));
+        }
     }
-    for (; r + 4 <= count; r += 4, a += 4 * stride) {
-        const int8_t *a0 = a, *a1 = a0 + stride, *a2 = a1 + stride, *a3 = a2 + stride;
-        __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-        size_t i = 0;
-        for (; i + 64 <= n; i += 64) { /* twice the below, with half of its turns */
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
-            __m256i y = _mm256_loadu_si256((const __m256i *)(const void *)(b + i + 32));
-            s0 = add_products(add_products(s0, x, a0 + i), y, a0 + i + 32);
-            s1 = add_products(add_products(s1, x, a1 + i), y, a1 + i + 32);
-            s2 = add_products(add_products(s2, x, a2 + i), y, a2 + i + 32);
-            s3 = add_products(add_products(s3, x, a3 + i), y, a3 + i + 32);
-        }
-        for (; i + 32 <= n; i += 32) {
-            __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(b + i));
-            s0 = add_products(s0, x, a0 + i);
-            s1 = add_products(s1, x, a1 + i);
-            s2 = add_products(s2, x, a2 + i);
-            s3 = add_products(s3, x, a3 + i);
-        }
-        s0 = _mm256_hadd_epi32(_mm256_hadd_epi32(s0, s1), _mm256_hadd_epi32(s2, s3));
-        __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(s0), _mm256_extracti128_si256(s0, 1));
-        if (i < n) {
-            int32_t rest[4];
-            vs__rows_s8_c(rest, a + i, stride, b + i, n - i, 4);
-            sum = _mm_add_epi32(sum, _mm_loadu_si128((const __m128i *)(const void *)rest));
-        }
-        _mm_storeu_si128((__m128i *)(void *)(dst + r), sum);
+    for (size_t v = 0; v < vectors; v++) {
+        __m256i *to = (__m256i *)(void *)(dst + 8 * v);
+        __m256i low = _mm256_sub_epi16(all[v], _mm256_slli_epi16(high[v], 8));
+        __m256i sum =
+            _mm256_add_epi32(_mm256_madd_epi16(high[v], upper), _mm256_madd_epi16(low, one));
+        _mm256_storeu_si256(to, first ? sum : _mm256_add_epi32(_mm256_loadu_si256(to), sum));
     }
-    vs__rows_s8_c(dst + r, a, stride, b, n, count - r);
+}
+
+void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
+{
+    const size_t step = 4 * count;
+    size_t i = 0;
+    do {
+        size_t part = n - i < 4 * MOST_TURNS ? n - i : 4 * MOST_TURNS, r = 0;
+        for (; r + 48 <= count; r += 48)
+            add_rows(dst + r, i == 0, a + 4 * r, step, b + i, part, 6);
+        for (; r < count; r += 16)
+            add_rows(dst + r, i == 0, a + 4 * r, step, b + i, part, 2);
+        i += part;
+        a += part * count;
+    } while (i < n);
 }

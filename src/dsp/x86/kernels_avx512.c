@@ -2,6 +2,7 @@
 /* Kernels for AVX-512 F, BW, DQ and VL. What is left over after whole vectors is one masked step:
    masked-out elements are neither read nor written. */
 #include <immintrin.h>
+#include <string.h>
 #include <stdbool.h>
 
 #include "dsp/kernels.h"
@@ -328,48 +329,41 @@ void vs__power_avx512(float *dst, const float *src, size_t n)
     }
 }
 
-static __mmask64 mask_bytes(size_t rest)
-{
-    return rest >= 64 ? ~0ull : (1ull << rest) - 1;
-}
-
 /* To `sum` the products of 64 bytes, by fours. A sum of two is at most 2 * 128 * 127: it fits. */
-static __m512i add_products(__m512i sum, __m512i b, __m512i a)
+static __m512i add_products(__m512i sum, __m512i b, const int8_t *a)
 {
-    __m512i pairs = _mm512_maddubs_epi16(b, a);
+    __m512i pairs = _mm512_maddubs_epi16(b, _mm512_loadu_si512(a));
     return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 
-/* Four rows at a time, so that each part of `b` is loaded once for them. */
-void vs__rows_s8_avx512(int32_t *dst, const int8_t *a, size_t stride, const uint8_t *b, size_t n,
-                        size_t count)
+/* Sums of 16 * vectors rows that lie `step` bytes apart. */
+static inline __attribute__((always_inline)) void sum_rows(int32_t *dst, const int8_t *a,
+                                                           size_t step, const uint8_t *b, size_t n,
+                                                           size_t vectors)
+{
+    __m512i sum[6];
+    for (size_t v = 0; v < vectors; v++)
+        sum[v] = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += 4, a += step) {
+        int32_t four;
+        memcpy(&four, b + i, sizeof(four));
+        __m512i x = _mm512_set1_epi32(four);
+        for (size_t v = 0; v < vectors; v++)
+            sum[v] = add_products(sum[v], x, a + 64 * v);
+    }
+    for (size_t v = 0; v < vectors; v++)
+        _mm512_storeu_si512(dst + 16 * v, sum[v]);
+}
+
+void vs__rows_s8_avx512(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
     size_t r = 0;
-    for (; r + 4 <= count; r += 4, a += 4 * stride) {
-        __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
-        for (size_t i = 0; i < n; i += 64) {
-            __mmask64 mask = mask_bytes(n - i);
-            __m512i x = _mm512_maskz_loadu_epi8(mask, b + i);
-            const int8_t *from = a + i;
-            s0 = add_products(s0, x, _mm512_maskz_loadu_epi8(mask, from));
-            s1 = add_products(s1, x, _mm512_maskz_loadu_epi8(mask, from + stride));
-            s2 = add_products(s2, x, _mm512_maskz_loadu_epi8(mask, from + 2 * stride));
-            s3 = add_products(s3, x, _mm512_maskz_loadu_epi8(mask, from + 3 * stride));
-        }
-        dst[r] = _mm512_reduce_add_epi32(s0);
-        dst[r + 1] = _mm512_reduce_add_epi32(s1);
-        dst[r + 2] = _mm512_reduce_add_epi32(s2);
-        dst[r + 3] = _mm512_reduce_add_epi32(s3);
-    }
-    for (; r < count; r++, a += stride) {
-        __m512i sum = _mm512_setzero_si512();
-        for (size_t i = 0; i < n; i += 64) {
-            __mmask64 mask = mask_bytes(n - i);
-            sum = add_products(sum, _mm512_maskz_loadu_epi8(mask, b + i),
-                               _mm512_maskz_loadu_epi8(mask, a + i));
-        }
-        dst[r] = _mm512_reduce_add_epi32(sum);
-    }
+    for (; r + 96 <= count; r += 96)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 6);
+    for (; r + 48 <= count; r += 48)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 3);
+    for (; r < count; r += 16)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 1);
 }
 
 /* For these, wider vectors bring nothing: moving numbers within them is what takes the time. */
