@@ -22,6 +22,7 @@ struct work {
     _Alignas(64) int16_t s16[MOST];
     _Alignas(64) int32_t s32[MOST];
     _Alignas(64) uint8_t s24[3 * MOST];
+    struct vs__biquad section;
     struct vs__biquads biquads;
     double z1, z2; /* of the same, sample by sample */
     float step;
@@ -38,7 +39,8 @@ static void fill(struct work *w, const struct vs__dsp *dsp, size_t n)
     w->dsp = dsp;
     w->n = n;
     w->step = 1e-7f;
-    vs__biquads_init(&w->biquads, &high_pass, 1);
+    vs__biquad_init(&w->section, &high_pass);
+    vs__biquads_init(&w->biquads, &w->section, 1);
     for (size_t i = 0; i < MOST + TAPS; i++)
         w->a[i] = sinf((float)i * 0.1f) * 0.9f;
     for (size_t i = 0; i < MOST; i++) {

@@ -24,7 +24,7 @@ int dump_features(const float *pcm, size_t hops, uint8_t *ret)
     if (f == NULL)
         return -1;
     status = vs__vad_features_init(f, 0);
-    vs__highpass_init(&highpass, &f->dsp, VS_RATE_HZ, 80.0);
+    vs__highpass_init(&highpass, f->dsp, VS_RATE_HZ, 80.0);
     for (size_t i = 0; status == 0 && i < hops; i++) {
         memcpy(block, pcm + i * VS_HOP_FRAMES, sizeof(block));
         vs__highpass_process(&highpass, block, VS_HOP_FRAMES);

@@ -16,30 +16,27 @@ static void run_section(const struct vs__biquad_numbers *s, const double *in, do
     }
 }
 
-void vs__biquads_init(struct vs__biquads *f, const struct vs__biquad_numbers *numbers,
-                      uint32_t count)
+void vs__biquad_init(struct vs__biquad *s, const struct vs__biquad_numbers *numbers)
 {
-    memset(f, 0, sizeof(*f));
-    f->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct vs__biquad *s = &f->section[i];
-        for (int k = 0; k < BLOCK; k++) {
-            double in[BLOCK] = {0};
-            in[k] = 1;
-            run_section(&numbers[i], in, s->input_next[k], s->input[k]);
-        }
-        for (int k = 0; k < 2; k++) {
-            const double in[BLOCK] = {0};
-            s->state_next[k][k] = 1;
-            run_section(&numbers[i], in, s->state_next[k], s->state[k]);
-        }
+    memset(s, 0, sizeof(*s));
+    for (int k = 0; k < BLOCK; k++) {
+        double in[BLOCK] = {0};
+        in[k] = 1;
+        run_section(numbers, in, s->input_next[k], s->input[k]);
     }
+    for (int k = 0; k < 2; k++) {
+        const double in[BLOCK] = {0};
+        s->state_next[k][k] = 1;
+        run_section(numbers, in, s->state_next[k], s->state[k]);
+    }
+}
+
+void vs__biquads_init(struct vs__biquads *f, const struct vs__biquad *sections, uint32_t count)
+{
+    *f = (struct vs__biquads){.section = sections, .count = count};
 }
 
 void vs__biquads_reset(struct vs__biquads *f)
 {
-    for (uint32_t i = 0; i < f->count; i++)
-        f->section[i].z[0] = f->section[i].z[1] = 0;
-    memset(f->part, 0, sizeof(f->part));
-    f->filled = 0;
+    vs__biquads_init(f, f->section, f->count);
 }

@@ -22,24 +22,25 @@ struct vs__biquad_numbers {
     double b0, b1, b2, a1, a2;
 };
 
+/** What never changes of a section, so that many filters may share it. */
 struct vs__biquad {
     _Alignas(64) double input[VS__BIQUAD_BLOCK][VS__BIQUAD_BLOCK]; /**< outputs by input k */
     double state[2][VS__BIQUAD_BLOCK];                             /**< outputs by z1, z2 */
     double input_next[VS__BIQUAD_BLOCK][2]; /**< z1, z2 after the block by input k */
     double state_next[2][2];                /**< and by z1, z2 before it */
-    double z[2];                            /**< at the start of the block */
 };
 
 struct vs__biquads {
-    struct vs__biquad section[VS__BIQUAD_SECTIONS];
-    double part[VS__BIQUAD_BLOCK]; /**< inputs of a block that is not full, then zeros */
+    const struct vs__biquad *section; /**< the owner's; `count` of them */
+    double z[VS__BIQUAD_SECTIONS][2]; /**< of each at the start of the block */
+    double part[VS__BIQUAD_BLOCK];    /**< inputs of a block that is not full, then zeros */
     uint32_t count;
     uint32_t filled; /**< of `part` */
 };
 
-/** @param count 1..VS__BIQUAD_SECTIONS */
-void vs__biquads_init(struct vs__biquads *f, const struct vs__biquad_numbers *numbers,
-                      uint32_t count);
+void vs__biquad_init(struct vs__biquad *s, const struct vs__biquad_numbers *numbers);
+/** @param sections stay the caller's. @param count 1..VS__BIQUAD_SECTIONS */
+void vs__biquads_init(struct vs__biquads *f, const struct vs__biquad *sections, uint32_t count);
 /** As after init. */
 void vs__biquads_reset(struct vs__biquads *f);
 

@@ -43,6 +43,11 @@ static const struct level {
     {"neon-dot", VS_CPU_NEON | VS_CPU_NEON_DOT, true},
 };
 
+enum {
+    ALL_FLAGS =
+        VS_CPU_AVX2 | VS_CPU_AVX512 | VS_CPU_VNNI | VS_CPU_NEON | VS_CPU_NEON_DOT | VS_CPU_AVX_VNNI
+};
+
 /* What this build has kernels for. */
 static const unsigned built = 0
 #ifdef VS__HAVE_AVX2
@@ -99,6 +104,19 @@ void vs__dsp_init(struct vs__dsp *d, unsigned flags)
         VS__KERNELS_DOT8(X_NEON_DOT)
     }
 #endif
+}
+
+const struct vs__dsp *vs__dsp_share(unsigned flags)
+{
+    static struct vs__dsp
+        tables[ALL_FLAGS + 1]; /* under the global lock until made, then constant */
+    struct vs__dsp *d = &tables[flags & ALL_FLAGS];
+
+    vs__global_lock();
+    if (!d->dot)
+        vs__dsp_init(d, flags & ALL_FLAGS);
+    vs__global_unlock();
+    return d;
 }
 
 const char *vs__dsp_level(unsigned index)

@@ -31,6 +31,8 @@ const char *vs__dsp_level(unsigned index);
 
 /** Fill the table with the best kernels for `flags` (0 = plain C). Pure: same flags, same table. */
 void vs__dsp_init(struct vs__dsp *d, unsigned flags);
+/** One such table, constant, for all who ask, so that many streams touch one. Takes a lock. */
+const struct vs__dsp *vs__dsp_share(unsigned flags);
 
 /* source frames to mono float ---------------------------------------------------------------- */
 
@@ -58,9 +60,10 @@ void vs__mono_fini(struct vs__mono *m);
 struct vs__highpass {
     void (*run)(struct vs__biquads *f, float *x, size_t n);
     struct vs__biquads filter;
+    struct vs__biquad own; /**< used where another cutoff was asked for first */
 };
 
-/** @param cutoff_hz 0 < cutoff < rate / 2 */
+/** Takes a lock. @param h stays where it is. @param cutoff_hz 0 < cutoff < rate / 2 */
 void vs__highpass_init(struct vs__highpass *h, const struct vs__dsp *dsp, double rate_hz,
                        double cutoff_hz);
 void vs__highpass_reset(struct vs__highpass *h);

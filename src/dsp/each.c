@@ -175,7 +175,7 @@ static size_t run_part(struct vs__biquads *f, float *x, size_t n)
         f->part[from + i] = (double)x[i];
     memcpy(y, f->part, sizeof(y));
     for (uint32_t s = 0; s < f->count; s++) {
-        memcpy(z[s], f->section[s].z, sizeof(z[s]));
+        memcpy(z[s], f->z[s], sizeof(z[s]));
         run_blocks(&f->section[s], y, 1, z[s]);
     }
     for (size_t i = 0; i < take; i++)
@@ -183,7 +183,7 @@ static size_t run_part(struct vs__biquads *f, float *x, size_t n)
     f->filled += (uint32_t)take;
     if (f->filled == BLOCK) {
         for (uint32_t s = 0; s < f->count; s++)
-            memcpy(f->section[s].z, z[s], sizeof(z[s]));
+            memcpy(f->z[s], z[s], sizeof(z[s]));
         memset(f->part, 0, sizeof(f->part));
         f->filled = 0;
     }
@@ -201,7 +201,7 @@ void NAMED(biquads)(struct vs__biquads *f, float *x, size_t n)
         for (size_t i = 0; i < blocks * BLOCK; i += BLOCK)
             widen(y + i, x + done + i);
         for (uint32_t s = 0; s < f->count; s++)
-            run_blocks(&f->section[s], y, blocks, f->section[s].z);
+            run_blocks(&f->section[s], y, blocks, f->z[s]);
         for (size_t i = 0; i < blocks * BLOCK; i += BLOCK)
             narrow(x + done + i, y + i);
         done += blocks * BLOCK;

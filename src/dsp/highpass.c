@@ -3,7 +3,33 @@
    by the bilinear transform with the cutoff prewarped. */
 #include <math.h>
 
+#include "base/base.h"
 #include "dsp/dsp.h"
+
+/* The responses of the cutoff that was asked for first, which is mostly the only one: a hop of many streams
+   then touches one copy of them. Under the global lock until it is made, then constant. */
+static struct {
+    double rate_hz, cutoff_hz; /* 0 = not made */
+    struct vs__biquad section;
+} usual;
+
+static const struct vs__biquad *share(struct vs__highpass *h,
+                                      const struct vs__biquad_numbers *numbers, double rate_hz,
+                                      double cutoff_hz)
+{
+    vs__global_lock();
+    if (usual.rate_hz == 0) {
+        vs__biquad_init(&usual.section, numbers);
+        usual.rate_hz = rate_hz;
+        usual.cutoff_hz = cutoff_hz;
+    }
+    bool same = usual.rate_hz == rate_hz && usual.cutoff_hz == cutoff_hz;
+    vs__global_unlock();
+    if (same)
+        return &usual.section;
+    vs__biquad_init(&h->own, numbers);
+    return &h->own;
+}
 
 void vs__highpass_init(struct vs__highpass *h, const struct vs__dsp *dsp, double rate_hz,
                        double cutoff_hz)
@@ -18,7 +44,7 @@ void vs__highpass_init(struct vs__highpass *h, const struct vs__dsp *dsp, double
         .a1 = 2 * (k * k - 1) * scale,
         .a2 = (1 - root2 * k + k * k) * scale,
     };
-    vs__biquads_init(&h->filter, &section, 1);
+    vs__biquads_init(&h->filter, share(h, &section, rate_hz, cutoff_hz), 1);
     h->run = dsp->biquads;
 }
 

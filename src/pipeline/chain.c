@@ -25,9 +25,8 @@ struct hop_level {
 
 struct vs__chain {
     struct vs__chain_config config;
-    struct vs__dsp dsp;
+    const struct vs__dsp *dsp;
     struct vs__mono mono;
-    struct vs__highpass highpass;
     struct vs_resampler *resampler; /* NULL: the source runs at 16 kHz */
     struct vs__segmenter segmenter;
     struct vs__enhance *enhance; /* NULL = none */
@@ -70,6 +69,7 @@ struct vs__chain {
     int failure;        /* the detector's first error since the last call told one */
     struct vs__chain_metrics metrics;
     _Atomic uint32_t *buckets; /* of its histograms */
+    struct vs__highpass highpass;
 };
 
 static uint64_t to_16k(const struct vs__chain *c, uint64_t source_frames)
@@ -343,7 +343,7 @@ static void measure_hop(struct vs__chain *c, const float *pcm)
 
     level->peak = 0;
     level->energy =
-        c->config.sink.hop ? c->dsp.measure(pcm, n, &level->peak) : c->dsp.energy(pcm, n);
+        c->config.sink.hop ? c->dsp->measure(pcm, n, &level->peak) : c->dsp->energy(pcm, n);
 }
 
 static void process_hop(struct vs__chain *c)
@@ -408,7 +408,8 @@ static void begin_run(struct vs__chain *c)
 /* Up to chunk_frames source frames, NULL = silence. */
 static void push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
 {
-    struct vs__block *b = vs__timeline_last(&c->line);
+    float lent[VS__LENT_FRAMES];
+    struct vs__block *b = vs__timeline_lend(&c->line, lent);
     float *to = b->pcm + b->frames;
     float *mono = c->resampler ? c->chunk : to;
     uint64_t hop = c->hop_next;
@@ -431,6 +432,7 @@ static void push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
         c->run_fill += frames;
     }
     advance(c, n);
+    vs__timeline_take_back(&c->line);
     if (c->measured && hop == c->hop_next) /* no hop took this time for its own */
         c->dsp_ns += take_lap(c);
 }
@@ -458,8 +460,21 @@ static int take_failure(struct vs__chain *c)
     return failure;
 }
 
+/* Of a detector's state: the native one begins with its window. */
+#define BEGIN_BYTES 2304
+
+/* Of thousands of streams hardly any is in a near cache. What a hop begins with is asked for at once. */
+static void fetch(const void *memory, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch((const char *)memory + i);
+}
+
 int vs__chain_push(struct vs__chain *c, const void *pcm, size_t frames, int64_t time_ns)
 {
+    fetch(c, offsetof(struct vs__chain, highpass.own));
+    if (c->next + frames >= (c->hop_next + 1) * VS_HOP_FRAMES)
+        fetch(c->config.vad_state, VS__MIN(c->config.vad->state_size, (size_t)BEGIN_BYTES));
     c->stamp_ns = time_ns;
     c->stamp_source = c->source;
     push_frames(c, pcm, frames);
@@ -663,8 +678,8 @@ static int create_stages(struct vs__chain *c)
 {
     const struct vs__chain_config *config = &c->config;
 
-    vs__dsp_init(&c->dsp, config->cpu);
-    int rc = vs__mono_init(&c->mono, &c->dsp, config->format, config->channels, config->channel);
+    c->dsp = vs__dsp_share(config->cpu);
+    int rc = vs__mono_init(&c->mono, c->dsp, config->format, config->channels, config->channel);
     if (rc < 0)
         return rc;
     c->chunk_frames = VS__SLACK_FRAMES;
@@ -684,7 +699,7 @@ static int create_stages(struct vs__chain *c)
             return -EINVAL;
     }
     if (config->high_pass_hz > 0)
-        vs__highpass_init(&c->highpass, &c->dsp, VS_RATE_HZ, (double)config->high_pass_hz);
+        vs__highpass_init(&c->highpass, c->dsp, VS_RATE_HZ, (double)config->high_pass_hz);
     return 0;
 }
 
@@ -692,7 +707,7 @@ static int create_wide(struct vs__chain *c)
 {
     const struct vs__chain_config *config = &c->config;
     uint32_t late = config->vad_shape.latency_frames + config->vad_shape.block_frames;
-    struct vs__wide_config wide = {.dsp = &c->dsp,
+    struct vs__wide_config wide = {.dsp = c->dsp,
                                    .cpu_name = config->cpu_name,
                                    .rate_hz = config->rate_hz,
                                    .channels = config->channels,
@@ -734,7 +749,7 @@ int vs__chain_create(const struct vs__chain_config *config, struct vs__chain **r
     if (rc == 0)
         rc = vs__timeline_init(&c->line, heard ? own : 0, config->spare_blocks);
     if (rc == 0 && config->enhance)
-        rc = vs__enhance_create(&c->dsp, config->enhance, own + config->spare_blocks, &c->enhance);
+        rc = vs__enhance_create(c->dsp, config->enhance, own + config->spare_blocks, &c->enhance);
     if (rc == 0 && config->audio_wide)
         rc = create_wide(c);
     if (rc < 0)

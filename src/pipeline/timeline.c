@@ -7,28 +7,30 @@
 
 #include "pipeline/enhance.h"
 
-/* Floats of the one block where nobody wants audio: a hop that is not whole yet, and an append. */
-#define ONLY_FRAMES (VS_HOP_FRAMES + VS__SLACK_FRAMES)
-
 int vs__timeline_init(struct vs__timeline *t, uint32_t own, uint32_t spare)
 {
     uint32_t blocks = own + spare;
 
     *t = (struct vs__timeline){.size = own ? own : 1, .spare = own ? spare : 0};
+    if (!own) {
+        t->line = &t->one_line;
+        t->blocks = &t->one_block;
+        t->only = vs__alloc(VS__LENT_FRAMES * sizeof(float));
+        return t->only ? 0 : -ENOMEM;
+    }
     t->line = vs__alloc(t->size * sizeof(struct vs__block *));
-    t->blocks = vs__alloc((own ? blocks : 1) * sizeof(*t->blocks));
+    t->blocks = vs__alloc(blocks * sizeof(*t->blocks));
     if (!t->line || !t->blocks)
         return -ENOMEM;
-    if (own)
-        return vs__pool_init(&t->pool, VS__POOL_MEDIUM, blocks);
-    t->only = vs__alloc(ONLY_FRAMES * sizeof(float));
-    return t->only ? 0 : -ENOMEM;
+    return vs__pool_init(&t->pool, VS__POOL_MEDIUM, blocks);
 }
 
 void vs__timeline_fini(struct vs__timeline *t)
 {
     vs__pool_fini(&t->pool);
     vs__free(t->only);
+    if (t->line == &t->one_line)
+        return;
     vs__free(t->line);
     vs__free(t->blocks);
 }
@@ -99,6 +101,29 @@ void vs__timeline_hear(struct vs__timeline *t, uint64_t heard)
     b->frames -= gone;
     b->position = heard;
     memmove(b->pcm, b->pcm + gone, b->frames * sizeof(float));
+}
+
+/* The one block's frames go to `to`. */
+static struct vs__block *move_one(struct vs__timeline *t, float *to)
+{
+    struct vs__block *b = vs__timeline_last(t);
+
+    if (t->only) {
+        memcpy(to, b->pcm, b->frames * sizeof(float));
+        b->pcm = to;
+        b->shown = b->spoken = to;
+    }
+    return b;
+}
+
+struct vs__block *vs__timeline_lend(struct vs__timeline *t, float *lent)
+{
+    return move_one(t, lent);
+}
+
+void vs__timeline_take_back(struct vs__timeline *t)
+{
+    (void)move_one(t, t->only);
 }
 
 void vs__timeline_forget(struct vs__timeline *t, uint64_t needed)

@@ -13,6 +13,8 @@
 #define VS__BLOCK_FRAMES (VS__BLOCK_HOPS * VS_HOP_FRAMES)
 /** Floats of any block behind those; one append is no longer. */
 #define VS__SLACK_FRAMES (VS__POOL_MEDIUM / sizeof(float) - VS__BLOCK_FRAMES)
+/** Floats of the one block where nobody wants audio: a hop that is not whole yet, and an append. */
+#define VS__LENT_FRAMES (VS_HOP_FRAMES + VS__SLACK_FRAMES)
 
 struct vs__enhance;
 
@@ -32,6 +34,7 @@ struct vs__timeline {
     struct vs__block *blocks; /**< one for each block of the pool */
     struct vs__block **line;  /**< the blocks in a row, the oldest first */
     float *only;              /**< memory of the one block, or NULL */
+    struct vs__block *one_line, one_block;
     uint32_t first, count, size;
     uint32_t held, spare;        /**< blocks that only the sink holds, or it too; at most so many */
     struct vs__enhance *enhance; /**< has twins of the blocks, or NULL; the owner's */
@@ -49,6 +52,10 @@ struct vs__block *vs__timeline_begin(struct vs__timeline *t, uint64_t position);
 void vs__timeline_append(struct vs__timeline *t, size_t n);
 /** All hops before frame `heard` were heard: where nobody wants audio they are forgotten. */
 void vs__timeline_hear(struct vs__timeline *t, uint64_t heard);
+/** The block to append to. Where there is but one, it lies in `lent`, VS__LENT_FRAMES floats, until it is
+    taken back: a caller whose hops are whole then touches no memory of this stream for them. */
+struct vs__block *vs__timeline_lend(struct vs__timeline *t, float *lent);
+void vs__timeline_take_back(struct vs__timeline *t);
 /** Nobody needs the blocks that end at or before frame `needed`. */
 void vs__timeline_forget(struct vs__timeline *t, uint64_t needed);
 

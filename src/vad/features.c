@@ -92,7 +92,7 @@ int vs__vad_features_init(struct vs__vad_features *f, unsigned cpu)
 {
     int rc = 0;
 
-    vs__dsp_init(&f->dsp, cpu);
+    f->dsp = vs__dsp_share(cpu);
     vs__global_lock();
     if (!shared)
         rc = create_tables(&shared);
@@ -133,12 +133,14 @@ static bool measure_bands(const struct vs__vad_features *f, float level[VS__VAD_
     float power[VS__VAD_BINS], upper[VS__VAD_BINS];
     float rising[VS__VAD_BANDS + 1], falling[VS__VAD_BANDS + 1], all = 0.0f;
 
-    f->dsp.multiply(frame, f->past.audio, t->window, VS__VAD_WINDOW);
-    vs__rfft_forward_apart(&f->dsp, t->fft, scratch, frame, spectrum);
+    size_t end = VS__VAD_WINDOW - f->past.oldest; /* of the ring, from there */
+    f->dsp->multiply(frame, f->past.audio + f->past.oldest, t->window, end);
+    f->dsp->multiply(frame + end, f->past.audio, t->window + end, f->past.oldest);
+    vs__rfft_forward_apart(f->dsp, t->fft, scratch, frame, spectrum);
     /* here, since the kernel's levels may differ in the last place */
     for (size_t k = 0; k < VS__VAD_BINS; k++)
         power[k] = spectrum[2 * k] * spectrum[2 * k] + spectrum[2 * k + 1] * spectrum[2 * k + 1];
-    f->dsp.multiply(upper, power, t->weight, VS__VAD_BINS);
+    f->dsp->multiply(upper, power, t->weight, VS__VAD_BINS);
     for (size_t b = 0; b <= VS__VAD_BANDS; b++) {
         float high = 0.0f, total = 0.0f;
 
@@ -152,7 +154,7 @@ static bool measure_bands(const struct vs__vad_features *f, float level[VS__VAD_
     }
     for (size_t b = 0; b < VS__VAD_BANDS; b++)
         rising[b] = rising[b] + falling[b + 1] + LEVEL_EPS;
-    f->dsp.log2_near(level, rising, VS__VAD_BANDS);
+    f->dsp->log2_near(level, rising, VS__VAD_BANDS);
     for (size_t b = 0; b < VS__VAD_BANDS; b++)
         level[b] *= LN_2;
     return all >= SILENT_POWER;
@@ -175,15 +177,26 @@ static void track(struct vs__vad_past *p, const float level[VS__VAD_BANDS])
             (level[b] < p->floor[b] ? FLOOR_FALL : FLOOR_RISE) * (level[b] - p->floor[b]);
 }
 
+/* In place of the oldest. What is not finite or absurd cannot get in. */
+static void take_hop(struct vs__vad_past *p, const float *block)
+{
+    for (size_t done = 0; done < VS_HOP_FRAMES;) {
+        size_t n = VS__MIN(VS_HOP_FRAMES - done, VS__VAD_WINDOW - (size_t)p->oldest);
+        float *to = p->audio + p->oldest;
+
+        for (size_t i = 0; i < n; i++)
+            to[i] = fabsf(block[done + i]) <= 1e3f ? block[done + i] : 0.0f;
+        done += n;
+        p->oldest = (p->oldest + (uint32_t)n) % VS__VAD_WINDOW;
+    }
+}
+
 int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_t *ret)
 {
     struct vs__vad_past *p = &f->past;
     float level[VS__VAD_BANDS], steps[VS__VAD_FEATURES];
 
-    memmove(p->audio, p->audio + VS_HOP_FRAMES,
-            (VS__VAD_WINDOW - VS_HOP_FRAMES) * sizeof(p->audio[0]));
-    for (size_t i = 0; i < VS_HOP_FRAMES; i++) /* what is not finite or absurd cannot get in */
-        p->audio[VS__VAD_WINDOW - VS_HOP_FRAMES + i] = fabsf(block[i]) <= 1e3f ? block[i] : 0.0f;
+    take_hop(p, block);
     memset(ret, 0, VS__VAD_FEATURES);
     if (!measure_bands(f, level))
         return 0; /* the trackers wait: nothing was heard */
@@ -192,6 +205,6 @@ int vs__vad_features_push(struct vs__vad_features *f, const float *block, uint8_
         steps[b] = (level[b] - p->peak + PEAK_RANGE) * PEAK_STEP;
         steps[VS__VAD_BANDS + b] = (level[b] - p->floor[b]) * FLOOR_STEP;
     }
-    f->dsp.f32_to_u7(ret, steps, VS__VAD_FEATURES, 1.0f, 0.0f);
+    f->dsp->f32_to_u7(ret, steps, VS__VAD_FEATURES, 1.0f, 0.0f);
     return 1;
 }

@@ -21,15 +21,17 @@
 
 /** What of it is cleared by a reset. Levels are natural logarithms of power. */
 struct vs__vad_past {
-    float audio[VS__VAD_WINDOW];
+    float audio[VS__VAD_WINDOW]; /* a ring */
+    uint32_t oldest;             /* of it: where the next hop goes; a multiple of 32 */
     float peak;
     float floor[VS__VAD_BANDS];
     int started; /* something but digital silence was heard */
 };
 
+/** Small, as there may be thousands: what never changes is shared. What a hop begins with comes first. */
 struct vs__vad_features {
-    struct vs__dsp dsp; /* only kernels that give the same bits on every level are used */
-    const struct vs__vad_tables *tables; /* constant, and the same for all that are open */
+    const struct vs__dsp *dsp; /* only kernels that give the same bits on every level are used */
+    const struct vs__vad_tables *tables;
     struct vs__vad_past past;
 };
 

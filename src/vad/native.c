@@ -23,7 +23,6 @@ enum {
     TAPS = 3,
     HIDDEN_ZERO = 64, /* what stands for 0 in the recurrent state as a matrix meets it */
     HIDDEN_STEPS = 63,
-    BYTES = VS__NATIVE_STATE - HIDDEN, /* of the past that are bytes */
 };
 
 /** The matrices of native.bin, each as rows_s8 takes it. */
@@ -43,15 +42,21 @@ _Static_assert(FEATURES % 4 == 0 && CHANNELS % 16 == 0 && HIDDEN % 16 == 0, "not
 _Static_assert(sizeof(model_conv0_bias) == CHANNELS * sizeof(float), "other channels");
 _Static_assert(sizeof(model_gru_in_bias) == 3 * HIDDEN * sizeof(float), "another recurrent unit");
 
+/* Block i looks 2^i and 2^(i + 1) hops back. */
 static const struct block {
     const float *scale, *bias;
-    uint32_t reach; /* hops between its taps */
 } blocks[VS__NATIVE_BLOCKS] = {
-    {model_conv1_scale, model_conv1_bias, 1},
-    {model_conv2_scale, model_conv2_bias, 2},
-    {model_conv3_scale, model_conv3_bias, 4},
-    {model_conv4_scale, model_conv4_bias, 8},
+    {model_conv1_scale, model_conv1_bias},
+    {model_conv2_scale, model_conv2_bias},
+    {model_conv3_scale, model_conv3_bias},
+    {model_conv4_scale, model_conv4_bias},
 };
+
+/* Of its rows in the past the first one; and what is left of a turn modulo 2^i. */
+static uint32_t first_pair(size_t i)
+{
+    return (1u << i) - 1;
+}
 
 /* Bytes, so of any type that has no more alignment and no other values. */
 static const struct weights *weights(void)
@@ -72,39 +77,41 @@ static uint8_t to_steps(float x)
 static void run_first(struct vs__native *n, uint8_t now[CHANNELS])
 {
     uint8_t row[TAPS * FEATURES];
+    uint32_t oldest = n->past.turn % 2;
     int32_t sum[CHANNELS];
     float found[CHANNELS];
 
-    memcpy(row, n->past.heard, 2 * FEATURES);
+    memcpy(row, n->past.heard[oldest], FEATURES);
+    memcpy(row + FEATURES, n->past.heard[1 - oldest], FEATURES);
     memcpy(row + 2 * FEATURES, n->input, FEATURES);
-    memcpy(n->past.heard, row + FEATURES, 2 * FEATURES);
-    n->dsp.rows_s8(sum, weights()->first, row, sizeof(row), CHANNELS);
+    memcpy(n->past.heard[oldest], n->input, FEATURES);
+    n->features.dsp->rows_s8(sum, weights()->first, row, sizeof(row), CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++)
         found[c] = (float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c];
-    n->dsp.f32_to_u7(now, found, CHANNELS, 1.0f, 0.0f);
+    n->features.dsp->f32_to_u7(now, found, CHANNELS, 1.0f, 0.0f);
 }
 
 /* `now` goes into the past and what the block finds is added to it. */
-static void run_block(struct vs__native *n, size_t i, uint8_t (*past)[CHANNELS],
-                      uint8_t now[CHANNELS])
+static void run_block(struct vs__native *n, size_t i, uint8_t now[CHANNELS])
 {
     const struct block *b = &blocks[i];
+    uint32_t turn = n->past.turn, oldest = turn >> i & 1;
+    uint8_t(*pair)[CHANNELS] = n->past.found[first_pair(i) + (turn & first_pair(i))];
     uint8_t row[TAPS * CHANNELS];
     int32_t sum[CHANNELS];
     float both[CHANNELS];
 
-    memcpy(row, past[0], CHANNELS);
-    memcpy(row + CHANNELS, past[b->reach], CHANNELS);
+    memcpy(row, pair[oldest], CHANNELS);
+    memcpy(row + CHANNELS, pair[1 - oldest], CHANNELS);
     memcpy(row + 2 * CHANNELS, now, CHANNELS);
-    memmove(past[0], past[1], (2 * b->reach - 1) * CHANNELS);
-    memcpy(past[2 * b->reach - 1], now, CHANNELS);
-    n->dsp.rows_s8(sum, weights()->block[i], row, sizeof(row), CHANNELS);
+    memcpy(pair[oldest], now, CHANNELS);
+    n->features.dsp->rows_s8(sum, weights()->block[i], row, sizeof(row), CHANNELS);
     for (size_t c = 0; c < CHANNELS; c++) {
         float found = (float)sum[c] * b->scale[c] + b->bias[c];
 
         both[c] = (float)now[c] + (found > 0.0f ? found : 0.0f);
     }
-    n->dsp.f32_to_u7(now, both, CHANNELS, 1.0f, 0.0f);
+    n->features.dsp->f32_to_u7(now, both, CHANNELS, 1.0f, 0.0f);
 }
 
 /* vs__vad_logistic() of many, bit by bit, whose power of two is a kernel. */
@@ -114,7 +121,7 @@ static void run_logistic(const struct vs__native *n, float *x, size_t count)
 
     for (size_t i = 0; i < count; i++)
         x[i] *= -1.44269504f;
-    n->dsp.exp2_near(power, x, count);
+    n->features.dsp->exp2_near(power, x, count);
     for (size_t i = 0; i < count; i++)
         x[i] = 1.0f / (1.0f + power[i]);
 }
@@ -128,9 +135,9 @@ static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
     float a[3 * HIDDEN], b[3 * HIDDEN];
     float *h = n->past.hidden;
 
-    n->dsp.f32_to_u7(state, h, HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
-    n->dsp.rows_s8(from_in, weights()->in, now, CHANNELS, 3 * HIDDEN);
-    n->dsp.rows_s8(from_state, weights()->state, state, HIDDEN, 3 * HIDDEN);
+    n->features.dsp->f32_to_u7(state, h, HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
+    n->features.dsp->rows_s8(from_in, weights()->in, now, CHANNELS, 3 * HIDDEN);
+    n->features.dsp->rows_s8(from_state, weights()->state, state, HIDDEN, 3 * HIDDEN);
     for (size_t i = 0; i < 3 * HIDDEN; i++) {
         a[i] = (float)from_in[i] * model_gru_in_scale[i] + model_gru_in_bias[i];
         b[i] = (float)from_state[i] * model_gru_state_scale[i] + model_gru_state_bias[i];
@@ -151,14 +158,12 @@ static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
 float vs__native_run(struct vs__native *n)
 {
     uint8_t now[CHANNELS];
-    uint8_t(*past)[CHANNELS] = n->past.found;
     float sum = model_out[CHANNELS + HIDDEN];
 
     run_first(n, now);
-    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++) {
-        run_block(n, i, past, now);
-        past += 2 * blocks[i].reach;
-    }
+    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++)
+        run_block(n, i, now);
+    n->past.turn = (n->past.turn + 1) % VS__NATIVE_TURNS;
     run_recurrent(n, now);
     for (size_t c = 0; c < CHANNELS; c++)
         sum += model_out[c] * (float)now[c];
@@ -187,14 +192,28 @@ int vs__native_init(struct vs__native *n, unsigned cpu, const struct vs_log *log
     if (status < 0)
         vs__log(log, VS_LOG_ERROR, "vad",
                 "no memory for the native detector; close other programs");
-    vs__dsp_init(&n->dsp, cpu);
     if (status == 0)
         vs__native_reset(n);
     return status;
 }
 
+/* Of thousands of detectors hardly any is in a near cache. What the network will need of this one is asked
+   for here, and comes while the spectrum is made. */
+static void fetch_past(const struct vs__native_past *past)
+{
+    for (size_t i = 0; i < sizeof(past->hidden) + sizeof(past->heard); i += 64)
+        __builtin_prefetch((const char *)past + i);
+    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++) {
+        const uint8_t *pair = past->found[first_pair(i) + (past->turn & first_pair(i))][0];
+
+        __builtin_prefetch(pair);
+        __builtin_prefetch(pair + 2 * CHANNELS - 1);
+    }
+}
+
 bool vs__native_hear(struct vs__native *n, const float *block)
 {
+    fetch_past(&n->past);
     return vs__vad_features_push(&n->features, block, n->input);
 }
 
@@ -215,26 +234,40 @@ void vs__native_restore(struct vs__native *n, const struct vs__native_memory *me
     n->past = memory->network;
 }
 
+/* Where in `found` row k of block i lies, the oldest being 0. */
+static size_t find_row(uint32_t turn, size_t i, uint32_t k)
+{
+    uint32_t row = (turn + k) % (2u << i);
+
+    return (2 * (first_pair(i) + (row & first_pair(i))) + (row >> i)) * (size_t)CHANNELS;
+}
+
 void vs__native_past_floats(const struct vs__native_past *past, float *ret)
 {
-    const uint8_t *heard = (const uint8_t *)past->heard, *found = (const uint8_t *)past->found;
+    const uint8_t *found = past->found[0][0];
 
-    for (size_t i = 0; i < sizeof(past->heard); i++)
-        ret[i] = heard[i];
-    for (size_t i = 0; i < sizeof(past->found); i++)
-        ret[sizeof(past->heard) + i] = found[i];
-    memcpy(ret + BYTES, past->hidden, sizeof(past->hidden));
+    for (size_t k = 0; k < 2; k++)
+        for (size_t f = 0; f < FEATURES; f++)
+            *ret++ = past->heard[(past->turn + k) % 2][f];
+    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++)
+        for (uint32_t k = 0; k < 2u << i; k++)
+            for (size_t c = 0; c < CHANNELS; c++)
+                *ret++ = found[find_row(past->turn, i, k) + c];
+    memcpy(ret, past->hidden, sizeof(past->hidden));
 }
 
 void vs__native_past_bytes(const float *floats, struct vs__native_past *ret)
 {
-    uint8_t *heard = (uint8_t *)ret->heard, *found = (uint8_t *)ret->found;
+    uint8_t *heard = ret->heard[0], *found = ret->found[0][0];
 
+    ret->turn = 0;
     for (size_t i = 0; i < sizeof(ret->heard); i++)
-        heard[i] = to_steps(floats[i]);
-    for (size_t i = 0; i < sizeof(ret->found); i++)
-        found[i] = to_steps(floats[sizeof(ret->heard) + i]);
-    memcpy(ret->hidden, floats + BYTES, sizeof(ret->hidden));
+        heard[i] = to_steps(*floats++);
+    for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++)
+        for (uint32_t k = 0; k < 2u << i; k++)
+            for (size_t c = 0; c < CHANNELS; c++)
+                found[find_row(0, i, k) + c] = to_steps(*floats++);
+    memcpy(ret->hidden, floats, sizeof(ret->hidden));
 }
 
 void vs__native_fini(struct vs__native *n)

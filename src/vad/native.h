@@ -12,7 +12,10 @@
 #define VS__NATIVE_BLOCKS   4
 #define VS__NATIVE_CHANNELS 48
 #define VS__NATIVE_HIDDEN   64
-#define VS__NATIVE_ROWS     30 /* of the past: twice 1 + 2 + 4 + 8 */
+#define VS__NATIVE_PAIRS    15 /* of rows of the past: 1 + 2 + 4 + 8 */
+#define VS__NATIVE_ROWS     (2 * VS__NATIVE_PAIRS)
+
+#define VS__NATIVE_TURNS 16 /* twice the longest reach */
 
 #define VS__NATIVE_STATE                                                                           \
     (2 * VS__VAD_FEATURES + VS__NATIVE_ROWS * VS__NATIVE_CHANNELS + VS__NATIVE_HIDDEN)
@@ -23,12 +26,14 @@
 #define VS__NATIVE_SURE 0.87f
 
 /** What the network remembers. All of it is bounded: bytes of 0..127 by their rounding, `hidden` by
-    its gates, which only mix what lies within -1..1. */
+    its gates, which only mix what lies within -1..1. The rest are rings: hop `turn` replaces the
+    oldest row of each. A block that looks r and 2 r hops back has r pairs of rows; one hop takes both rows
+    of one pair, `turn` modulo r, and touches no other. */
 struct vs__native_past {
-    uint8_t heard[2][VS__VAD_FEATURES];                  /**< numbers of the last hops */
-    uint8_t found[VS__NATIVE_ROWS][VS__NATIVE_CHANNELS]; /**< outputs before each block, block by
-                                                            block, the oldest first */
     float hidden[VS__NATIVE_HIDDEN];
+    uint8_t heard[2][VS__VAD_FEATURES];                      /**< numbers of the last hops */
+    uint8_t found[VS__NATIVE_PAIRS][2][VS__NATIVE_CHANNELS]; /**< outputs before each block */
+    uint32_t turn;                                           /**< modulo VS__NATIVE_TURNS */
 };
 
 /** All that a reset clears. */
@@ -40,7 +45,6 @@ struct vs__native_memory {
 struct vs__native {
     struct vs__vad_features features;
     struct vs__native_past past;
-    struct vs__dsp dsp;              /**< its kernels for 8 bits are exact on every level */
     uint8_t input[VS__VAD_FEATURES]; /**< of the network, for the newest hop */
 };
 
@@ -56,8 +60,8 @@ float vs__native_tell(float sum);
 void vs__native_reset(struct vs__native *n);
 void vs__native_save(const struct vs__native *n, struct vs__native_memory *ret);
 void vs__native_restore(struct vs__native *n, const struct vs__native_memory *memory);
-/** The network's past as a device keeps it, VS__NATIVE_STATE numbers in the order of the struct, and
-    the way back, which rounds. */
+/** The network's past as a device keeps it, and the way back, which rounds. VS__NATIVE_STATE numbers:
+    `heard`, then `found` block by block, each the oldest row first, then `hidden`. */
 void vs__native_past_floats(const struct vs__native_past *past, float *ret);
 void vs__native_past_bytes(const float *floats, struct vs__native_past *ret);
 void vs__native_fini(struct vs__native *n);

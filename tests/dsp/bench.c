@@ -132,9 +132,12 @@ void time_gain(const struct vs__dsp *d, float *const *memory, size_t n)
 
 void time_biquads(const struct vs__dsp *d, float *const *memory, size_t n)
 {
+    static struct vs__biquad section;
     static struct vs__biquads f;
-    if (!f.count)
-        vs__biquads_init(&f, biquad_numbers, 1);
+    if (!f.count) {
+        vs__biquad_init(&section, biquad_numbers);
+        vs__biquads_init(&f, &section, 1);
+    }
     memcpy(memory[0], memory[1], n * sizeof(float));
     d->biquads(&f, memory[0], n);
 }

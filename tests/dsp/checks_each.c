@@ -136,9 +136,12 @@ bool check_biquads(const struct vs__dsp *d, struct rig *g)
     if (g->fill == FILL_SPECIAL)
         g->fill = FILL_RANDOM;
     for (uint32_t count = 1; count <= VS__BIQUAD_SECTIONS; count++) {
+        struct vs__biquad sections[VS__BIQUAD_SECTIONS];
         struct vs__biquads whole, pieces, reference;
         float *x = place_floats(g, &g->dst, g->n), *y = place(g, &g->a, g->n, sizeof(float));
-        vs__biquads_init(&whole, biquad_numbers, count);
+        for (uint32_t s = 0; s < count; s++)
+            vs__biquad_init(&sections[s], &biquad_numbers[s]);
+        vs__biquads_init(&whole, sections, count);
         pieces = reference = whole;
         memcpy(y, x, g->n * sizeof(float));
         g->want->biquads(&reference, copy_wanted(x, g->n), g->n);

@@ -444,7 +444,7 @@ static void biquads_first(struct vs__biquads *f, float *x, size_t n)
     struct vs__biquads one = *f;
     one.count = 1;
     c()->biquads(&one, x, n);
-    memcpy(f->section, one.section, sizeof(one.section));
+    memcpy(f->z, one.z, sizeof(one.z));
     memcpy(f->part, one.part, sizeof(one.part));
     f->filled = one.filled;
 }
