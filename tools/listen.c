@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/common.h"
+#include "common/trim.h"
 #include "common/tuned.h"
 #include "monitor/monitor.h"
 #include "output/output.h"
@@ -192,6 +193,7 @@ static int run_pipeline(const struct settings *s)
 
     if (status == 0) {
         say_listening(s);
+        trim_started();
         status = wait_for_end(s);
         vs_pipeline_stop(p);
         vs_pipeline_stats(p, &stats);
