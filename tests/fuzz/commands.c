@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* What people and programs tell the command: its command line, replacements, words to type, and what
    comes through the socket of dictation. */
-#include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "common/common.h"
+#include "common/inputs.h"
 #include "common/options.h"
 #include "dictate/control.h"
 #include "dictate/utf8.h"
 #include "dictate/words.h"
 #include "fuzz.h"
+#include "stt/address.h"
 
 enum { MOST_ARGUMENTS = 24 };
 
@@ -58,11 +61,11 @@ static void check_settings(const struct settings *s)
    their order. Standard error is kept and looked at. */
 void fuzz_command_line(struct fuzz *f)
 {
-    char *text = fuzz_string(f), *arguments[MOST_ARGUMENTS], *words[MOST_ARGUMENTS], *said = NULL;
+    char *text = fuzz_string(f), *arguments[MOST_ARGUMENTS], *words[MOST_ARGUMENTS];
+    const char *said;
     size_t bytes = 0, at = 0;
     int count = 0, operands = 0;
     struct settings s;
-    FILE *shown = stderr;
 
     for (char *word = text; count < MOST_ARGUMENTS && at <= f->left; word = text + at) {
         arguments[count] = words[count] = word;
@@ -73,10 +76,9 @@ void fuzz_command_line(struct fuzz *f)
         count++;
     }
     settings_init(&s);
-    stderr = open_memstream(&said, &bytes);
+    fuzz_listen();
     int status = options_parse(&any_command, count, arguments, &s, &operands);
-    fclose(stderr);
-    stderr = shown;
+    bytes = fuzz_heard(&said);
     FUZZ_CHECK(status == 0 || (bytes > 0 && said[bytes - 1] == '\n'));
     FUZZ_CHECK(status != 0 || bytes == 0);
     for (int i = 0, k = 0; status == 0 && i < operands; i++, k++) {
@@ -86,7 +88,6 @@ void fuzz_command_line(struct fuzz *f)
     }
     if (status == 0)
         check_settings(&s);
-    free(said);
     free(text);
 }
 
@@ -140,8 +141,55 @@ void fuzz_phrases(struct fuzz *f)
         free(made.text);
     }
     words_close(w);
-    close(fd);
     free(heard);
+}
+
+/* A manifest: refused with one sentence, or inputs that have names, places in time, and ids of their own. */
+void fuzz_manifest(struct fuzz *f)
+{
+    struct inputs inputs = {0};
+    const char *said;
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fuzz_file(f));
+    fuzz_listen();
+    int status = manifest_read(path, &inputs);
+    size_t bytes = fuzz_heard(&said);
+    FUZZ_CHECK((status == 0) == (bytes == 0));
+    FUZZ_CHECK(status == 0 || said[bytes - 1] == '\n');
+    for (size_t i = 0; status == 0 && i < inputs.count; i++) {
+        const struct job *job = &inputs.jobs[i];
+        FUZZ_CHECK(job->name[0] && job->id[0] && job->input[0] == '{');
+        FUZZ_CHECK(!strchr(job->stem, '/') && job->stem[0] != '.');
+        FUZZ_CHECK(job->start_s >= 0 && job->length_s >= 0);
+        FUZZ_CHECK(i == 0 || strcmp(job->id, inputs.jobs[i - 1].id) != 0);
+    }
+    inputs_fini(&inputs);
+}
+
+/* A setting of an engine, its place and what stands behind it: refused, or strings and a number in its range. */
+void fuzz_engine(struct fuzz *f)
+{
+    struct vs__setting settings[] = {{"model", NULL}, {"timeout", NULL}, {"language", NULL}};
+    const struct vs_log log = {0};
+    char *argument = fuzz_string(f), *place = NULL;
+    long n = 0;
+
+    fuzz_memory(f);
+    int status = vs__settings_read(&log, "engine", argument, settings, 3, &place);
+    fuzz_memory(NULL);
+    FUZZ_CHECK(status == 0 || status == -EINVAL || status == -ENOMEM);
+    FUZZ_CHECK(status != 0 || place);
+    if (status == 0) {
+        status = vs__setting_number(&log, "engine", &settings[1], 1, 60, 10, &n);
+        FUZZ_CHECK(status == -EINVAL || (status == 0 && n >= 1 && n <= 60));
+        if (vs__host_is_local(place))
+            FUZZ_CHECK(strcmp(place, "localhost") == 0 || strstr(place, "127.") ||
+                       strstr(place, "::1"));
+    }
+    vs__settings_free(settings, 3);
+    vs__free(place);
+    free(argument);
 }
 
 static unsigned asked;

@@ -30,6 +30,11 @@ const struct fuzz_entry fuzz_entries[] = {{"wav_header", fuzz_wav_header},
                                           {"typed", fuzz_typed},
                                           {"phrases", fuzz_phrases},
                                           {"control", fuzz_control},
+                                          {"manifest", fuzz_manifest},
+                                          {"engine", fuzz_engine},
+                                          {"http_reply", fuzz_http_reply},
+                                          {"form", fuzz_form},
+                                          {"figures", fuzz_figures},
                                           {NULL, NULL}};
 
 uint8_t fuzz_u8(struct fuzz *f)
@@ -67,11 +72,36 @@ char *fuzz_string(struct fuzz *f)
 
 int fuzz_file(struct fuzz *f)
 {
-    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    static int fd = -1;
 
-    FUZZ_CHECK(fd >= 0 && write(fd, f->at, f->left) == (ssize_t)f->left);
+    if (fd < 0)
+        fd = memfd_create("fuzz", MFD_CLOEXEC);
+    FUZZ_CHECK(fd >= 0 && ftruncate(fd, (off_t)f->left) == 0);
+    FUZZ_CHECK(pwrite(fd, f->at, f->left, 0) == (ssize_t)f->left);
     FUZZ_CHECK(lseek(fd, 0, SEEK_SET) == 0);
     return fd;
+}
+
+static char said[1 << 16];
+static FILE *said_to, *shown;
+
+void fuzz_listen(void)
+{
+    if (!said_to) {
+        said_to = fmemopen(said, sizeof(said), "w");
+        FUZZ_CHECK(said_to);
+    }
+    rewind(said_to);
+    shown = stderr;
+    stderr = said_to;
+}
+
+size_t fuzz_heard(const char **ret)
+{
+    stderr = shown;
+    fflush(said_to);
+    *ret = said;
+    return (size_t)ftell(said_to);
 }
 
 void fuzz_memory(const struct fuzz *f)
@@ -81,17 +111,20 @@ void fuzz_memory(const struct fuzz *f)
 
 void fuzz_run(const struct fuzz_entry *entry, const uint8_t *data, size_t size)
 {
-    static const char *const levels[] = {NULL, "c", "sse2", "avx2", "avx512", "neon"};
+    static const char *levels[] = {NULL, "c", "sse2", "avx2", "avx512", "neon"};
+    static bool looked; /* to ask the processor takes longer than most targets */
     /* A copy, so that a read behind its end is found. */
     uint8_t *copy = malloc(size ? size : 1);
     struct fuzz f = {copy, size, 0, NULL};
     unsigned flags;
 
+    for (size_t i = 0; !looked && i < VS__COUNT(levels); i++)
+        if (vs_cpu_parse(levels[i], &flags) < 0)
+            levels[i] = NULL; /* this machine has no such level */
+    looked = true;
     memcpy(copy, data, size);
     f.alloc_fail = fuzz_u8(&f);
     f.cpu = levels[fuzz_u8(&f) % VS__COUNT(levels)];
-    if (vs_cpu_parse(f.cpu, &flags) < 0)
-        f.cpu = NULL; /* this machine has no such level */
     entry->run(&f);
     fuzz_memory(NULL);
     free(copy);

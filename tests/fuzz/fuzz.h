@@ -37,8 +37,11 @@ uint32_t fuzz_u32(struct fuzz *f);
 uint32_t fuzz_range(struct fuzz *f, uint32_t low, uint32_t high);
 /** The rest as a string that ends where the memory does; free() it. */
 char *fuzz_string(struct fuzz *f);
-/** A file of the rest in memory, at its begin. @return its descriptor */
+/** A file of the rest in memory, at its begin. @return its descriptor, the same for each input: not to be closed */
 int fuzz_file(struct fuzz *f);
+/** Keep what goes to standard error from here on, and end that. @return bytes at `ret`, up to 64 KiB of them */
+void fuzz_listen(void);
+size_t fuzz_heard(const char **ret);
 /** Let the allocation that the input names fail, until fuzz_memory(NULL). */
 void fuzz_memory(const struct fuzz *f);
 
@@ -47,6 +50,7 @@ fuzz_target fuzz_ledger, fuzz_jsonl, fuzz_captions, fuzz_weights, fuzz_replay, f
 fuzz_target fuzz_wyoming, fuzz_wyoming_wire;
 fuzz_target fuzz_stream, fuzz_segmenter, fuzz_ring, fuzz_resampler;
 fuzz_target fuzz_command_line, fuzz_typed, fuzz_phrases, fuzz_control;
+fuzz_target fuzz_manifest, fuzz_engine, fuzz_http_reply, fuzz_form, fuzz_figures;
 
 /** Run one target on one input. */
 void fuzz_run(const struct fuzz_entry *entry, const uint8_t *data, size_t size);

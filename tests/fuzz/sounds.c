@@ -11,6 +11,8 @@
 #include "ring/ring.h"
 #include "segment/segment.h"
 
+enum { MOST_HOPS = 3000 }; /* three times what the longest rule needs */
+
 struct heard {
     uint64_t sum, events;
     struct vs_ledger ledger;
@@ -144,7 +146,7 @@ void fuzz_segmenter(struct fuzz *f)
     if (rules.max) /* others are refused: what opens must fit */
         rules.max = VS__MAX(rules.max, rules.pre_roll + 2 * VS__MAX(rules.onset, rules.min_speech));
     vs__segmenter_init(&s, &rules);
-    while (f->left) {
+    while (f->left && hop < MOST_HOPS) {
         uint8_t b = fuzz_u8(f);
         uint32_t run = 1 + fuzz_u8(f) % 64;
         for (; run; run--, hop++) {
@@ -171,39 +173,69 @@ void fuzz_segmenter(struct fuzz *f)
     FUZZ_CHECK(!open);
 }
 
-/* Operations in any order against a queue that is plainly right. */
-void fuzz_ring(struct fuzz *f)
+/* What byte a position of the stream holds; the period is no part of the ring's size, so that what is left of
+   an earlier round is never right. */
+static const uint8_t *pattern_at(uint64_t position)
 {
-    static uint8_t queue[1 << 16];
-    uint64_t head = 0, tail = 0;
+    enum { PERIOD = 4093 };
+    static uint8_t pattern[PERIOD + 4096];
+    static bool made;
+
+    for (size_t i = 0; !made && i < sizeof(pattern); i++)
+        pattern[i] = (uint8_t)(i % PERIOD * 2654435761u >> 13 | 1);
+    made = true;
+    return pattern + position % PERIOD;
+}
+
+/* An empty ring whose indices stand at `position`, as if so much had gone through it. */
+static struct vs__ring *ring_at(struct fuzz *f, uint64_t position)
+{
+    static struct vs__ring *kept;
     struct vs__ring *r = NULL;
 
-    fuzz_memory(f);
-    int rc = vs__ring_create(4096, &r);
-    fuzz_memory(NULL);
-    if (rc < 0 && vs__ring_create(4096, &r) < 0)
-        return;
+    if (f->alloc_fail) {
+        fuzz_memory(f);
+        int rc = vs__ring_create(4096, &r);
+        fuzz_memory(NULL);
+        FUZZ_CHECK((rc == 0 && r) || (rc == -ENOMEM && !r));
+        vs__ring_destroy(r);
+    }
+    FUZZ_CHECK(kept || vs__ring_create(4096, &kept) == 0);
+    kept->head_own = kept->head_seen = kept->tail_own = kept->tail_seen = position;
+    atomic_store(&kept->head, position);
+    atomic_store(&kept->tail, position);
+    return kept;
+}
+
+/* Operations in any order against a queue that is plainly right, from any position, the wrap of the indices too. */
+void fuzz_ring(struct fuzz *f)
+{
+    uint8_t place = fuzz_u8(f);
+    /* half of them shortly before the indices wrap */
+    uint64_t start = place % 2 ? UINT64_MAX - 64u * place : (uint64_t)place << 32 | fuzz_u8(f);
+    uint64_t written = 0, taken = 0;
+    struct vs__ring *r = ring_at(f, start);
+
     while (f->left) {
         uint8_t what = fuzz_u8(f);
         size_t want = fuzz_range(f, 0, 5000), n;
         if (what % 2) {
             uint8_t *to = vs__ring_write_begin(r, want, &n);
-            FUZZ_CHECK(n == VS__MIN(want, 4096 - (size_t)(head - tail)));
+            FUZZ_CHECK(n == VS__MIN(want, 4096 - (size_t)(written - taken)));
             n = what & 2 ? n : n / 2;
-            for (size_t i = 0; i < n; i++, head++)
-                queue[head % sizeof(queue)] = to[i] = (uint8_t)(head * 31 + what);
+            memcpy(to, pattern_at(written), n);
+            written += n;
             vs__ring_write_commit(r, n);
         } else {
             const uint8_t *from = vs__ring_read_begin(r, want, &n);
-            FUZZ_CHECK(n == VS__MIN(want, (size_t)(head - tail)));
+            FUZZ_CHECK(n == VS__MIN(want, (size_t)(written - taken)));
             n = what & 2 ? n : n / 2;
-            for (size_t i = 0; i < n; i++, tail++)
-                FUZZ_CHECK(from[i] == queue[tail % sizeof(queue)]);
+            FUZZ_CHECK(memcmp(from, pattern_at(taken), n) == 0);
+            taken += n;
             vs__ring_read_commit(r, n);
         }
-        FUZZ_CHECK(vs__ring_fill(r) == head - tail);
+        FUZZ_CHECK(vs__ring_fill(r) == written - taken);
     }
-    vs__ring_destroy(r);
 }
 
 static size_t resample(const struct vs_resampler_config *config, const float *in, size_t frames,
