@@ -7,14 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include <xcb/xcb.h>
 #include <xcb/xtest.h>
 
+#include "dictate/asleep.h"
 #include "dictate/utf8.h"
 
 /* Between one use of a borrowed key and another one with a different character, who reads the first has
-   to have read it. Programs that answer pings say when; the others get this long. */
-enum { SETTLE_MS = 250, PING_MS = 5000 };
+   to have read it. Programs that answer pings say when; others of this machine are looked at until they
+   have slept for QUIET_MS, for BUSY_MS at most; what is left gets SETTLE_MS. */
+enum { SETTLE_MS = 250, PING_MS = 5000, QUIET_MS = 30, BUSY_MS = 3000 };
 enum { KEYCODES = 256, LOCK_MASK = 2 };
 
 enum keysym {
@@ -364,16 +367,70 @@ static bool ping_window(struct x11 *x, xcb_window_t window, xcb_atom_t protocols
     return answered;
 }
 
+/* A number that a window's program has put at it, 0 = none. */
+static uint32_t number_of(struct x11 *x, xcb_window_t window, const char *name)
+{
+    xcb_get_property_reply_t *r = xcb_get_property_reply(
+        x->c, xcb_get_property(x->c, 0, window, find_atom(x, name), XCB_ATOM_CARDINAL, 0, 1), NULL);
+    uint32_t number = 0;
+
+    if (r != NULL && r->format == 32 && xcb_get_property_value_length(r) == 4)
+        memcpy(&number, xcb_get_property_value(r), sizeof(number));
+    free(r);
+    return number;
+}
+
+/* The process of this machine that reads a window's keys, 0 = not known. */
+static uint32_t process_of(struct x11 *x, xcb_window_t window)
+{
+    char here[256] = "";
+    xcb_get_property_reply_t *r = xcb_get_property_reply(
+        x->c, xcb_get_property(x->c, 0, window, XCB_ATOM_WM_CLIENT_MACHINE, XCB_ATOM_STRING, 0, 64),
+        NULL);
+    size_t length = r != NULL ? (size_t)xcb_get_property_value_length(r) : 0;
+    bool local = gethostname(here, sizeof(here) - 1) == 0 && length > 0 && strlen(here) == length &&
+                 memcmp(here, xcb_get_property_value(r), length) == 0;
+
+    free(r);
+    return local ? number_of(x, window, "_NET_WM_PID") : 0;
+}
+
+/* Until a process that waits for the server alone has slept for a while, and so has nothing to read.
+   @return whether it did */
+static bool wait_until_asleep(struct x11 *x, uint32_t process)
+{
+    struct pollfd nothing = {.fd = -1};
+
+    for (int waited_ms = 0; waited_ms < BUSY_MS; waited_ms += QUIET_MS) {
+        /* once round for the server to take what was sent, once more for it to have passed it on */
+        if (settle(x) < 0 || settle(x) < 0)
+            return false;
+        long long before = asleep_naps(process);
+        if (before < 0 && before != -EAGAIN)
+            return false;
+        (void)poll(&nothing, 1, QUIET_MS);
+        /* who waits for an answer of the server sleeps too: it has had time to answer */
+        if (before >= 0 && settle(x) == 0 && settle(x) == 0 && asleep_naps(process) == before)
+            return true;
+    }
+    return false;
+}
+
 /* Until whoever reads our keys has read all that was sent. @param done with the keys used so far */
 static void wait_for_readers(struct x11 *x, bool done)
 {
     xcb_atom_t protocols = find_atom(x, "WM_PROTOCOLS"), ping = find_atom(x, "_NET_WM_PING");
     xcb_window_t window = find_reader(x);
     struct pollfd nothing = {.fd = -1};
+    uint32_t process = 0;
 
-    while (window != 0 && window != x->root && !answers_pings(x, window, protocols, ping))
+    while (window != 0 && window != x->root && !answers_pings(x, window, protocols, ping)) {
+        if (process == 0)
+            process = process_of(x, window);
         window = parent_of(x, window);
-    if (window == 0 || window == x->root || !ping_window(x, window, protocols, ping))
+    }
+    bool answered = window != 0 && window != x->root && ping_window(x, window, protocols, ping);
+    if (!answered && (process == 0 || !wait_until_asleep(x, process)))
         (void)poll(&nothing, 1, SETTLE_MS);
     if (done)
         memset(x->used, 0, sizeof(x->used));
