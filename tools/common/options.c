@@ -234,18 +234,18 @@ static const struct option judging[] = {
     {0}};
 
 const char *const paste_names[] = {"shift+Insert", "ctrl+v", "ctrl+shift+v", NULL};
-static const char *const way_names[] = {"wtype", "x11",       "xdotool", "portal", "ydotool",
-                                        "paste", "clipboard", "none",    NULL};
+static const char *const way_names[] = {"wayland", "wtype", "x11",       "xdotool", "portal",
+                                        "ydotool", "paste", "clipboard", "none",    NULL};
 const char *const language_names[] = {"en", "de", "fr", NULL};
 static const char *const key_from_names[] = {"x11", "portal", "evdev", NULL};
 static const char *const mic_names[] = {"always", "press", NULL};
 
 static const struct option inserting[] = {
-    TEXT(
-        0, "insert", "WAY,WAY", insert,
-        "ways to insert, tried in turn: wtype, x11, xdotool, portal, ydotool, paste, clipboard; or "
-        "none [those that fit the session]",
-        .choices = way_names),
+    TEXT(0, "insert", "WAY,WAY", insert,
+         "ways to insert, tried in turn: wayland, wtype, x11, xdotool, portal, ydotool, paste, "
+         "clipboard; or "
+         "none [those that fit the session]",
+         .choices = way_names),
     CHOICE(0, "paste", "KEYS", paste, paste_names,
            "keys that paste: shift+Insert, ctrl+v, ctrl+shift+v [shift+Insert]"),
     {0}};

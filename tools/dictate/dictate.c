@@ -330,10 +330,10 @@ static int run_service(const struct settings *s)
         return status;
     const char *bad;
     if (s->insert != NULL && strcmp(s->insert, "none") != 0 && insert_check(s->insert, &bad) > 0)
-        return say_usage(
-            "--insert: '%s' is unknown; choose from wtype, x11, xdotool, portal, ydotool, paste, "
-            "clipboard, none",
-            bad);
+        return say_usage("--insert: '%s' is unknown; choose from wayland, wtype, x11, xdotool, "
+                         "portal, ydotool, paste, "
+                         "clipboard, none",
+                         bad);
     sentences_init(&dictate.words, s, s->capture);
     status = control_path(s->socket, path, sizeof(path));
     if (status == 0)

@@ -14,13 +14,14 @@
 #include "dictate/remote.h"
 #include "dictate/run.h"
 #include "dictate/utf8.h"
+#include "dictate/wayland.h"
 #include "dictate/x11.h"
 
 /* A program that types may need a while for a long text; one that answers does not. */
 enum { ANSWER_MS = 1000, COPY_MS = 2000, TYPE_MS = 10000, TYPE_MS_EACH = 20, PIECE_BYTES = 16000 };
 
-static const char *const names[] = {"wtype",   "x11",   "xdotool",  "portal",
-                                    "ydotool", "paste", "clipboard"};
+static const char *const names[] = {"wayland", "wtype",   "x11",   "xdotool",
+                                    "portal",  "ydotool", "paste", "clipboard"};
 
 const char *insert_name(enum insert_way way)
 {
@@ -166,6 +167,90 @@ static int copy(const char *text, struct insert_done *ret)
     return status < 0 ? say_program(ret, is_wayland() ? "wl-copy" : "xclip", status) : 0;
 }
 
+/* Wayland ------------------------------------------------------------------------------------- */
+
+struct wayland {
+    void *module, *state;
+    const struct wayland_ops *ops;
+};
+
+static void close_wayland(struct wayland *w)
+{
+    if (w->state != NULL)
+        w->ops->close(w->state);
+    if (w->module != NULL)
+        dlclose(w->module);
+}
+
+/* @return as its open(); -ENOENT: there is no such module */
+static int open_wayland(const struct insert_ask *ask, struct wayland *w, struct insert_done *ret)
+{
+    char path[4200];
+
+    *w = (struct wayland){0};
+    if (vs_module_path(ask->env, "wayland", path, sizeof(path)) == 0)
+        w->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    w->ops = w->module != NULL ? dlsym(w->module, WAYLAND_ENTRY) : NULL;
+    if (w->ops == NULL || w->ops->abi != WAYLAND_ABI) {
+        snprintf(ret->why, sizeof(ret->why), "the wayland module is not installed");
+        return -ENOENT;
+    }
+    int status = w->ops->open(&w->state);
+    if (status < 0)
+        snprintf(ret->why, sizeof(ret->why),
+                 status == -ENOTSUP ? "this compositor gives no virtual keyboard (GNOME, KDE)"
+                                    : "no compositor answers");
+    return status;
+}
+
+static int type_wayland(const struct insert_ask *ask, const char *text, struct insert_done *ret)
+{
+    struct wayland w;
+    int status = open_wayland(ask, &w, ret);
+
+    if (status == 0) {
+        status = w.ops->type(w.state, text, &ret->typed);
+        if (status < 0)
+            snprintf(ret->why, sizeof(ret->why), "the compositor went away");
+    }
+    close_wayland(&w);
+    return status;
+}
+
+static int erase_wayland(const struct insert_ask *ask, size_t count, struct insert_done *ret)
+{
+    struct wayland w;
+    int status = open_wayland(ask, &w, ret);
+
+    if (status == 0)
+        status = w.ops->erase(w.state, (uint32_t)count);
+    close_wayland(&w);
+    return status;
+}
+
+static int press_by_wtype(const char *keys, struct insert_done *ret)
+{
+    bool insert = strcmp(keys, "shift+Insert") == 0, shift = strstr(keys, "shift") != NULL;
+    const char *const by_insert[] = {"wtype", "-M", "shift", "-k", "Insert", "-m", "shift", NULL};
+    const char *const by_v[] = {"wtype", "-M", "ctrl", "v", "-m", "ctrl", NULL};
+    const char *const by_shift_v[] = {"wtype", "-M",    "ctrl", "-M",   "shift", "v",
+                                      "-m",    "shift", "-m",   "ctrl", NULL};
+    int status = run_with(insert ? by_insert : shift ? by_shift_v : by_v, NULL, 0);
+
+    return status < 0 ? say_program(ret, "wtype", status) : 0;
+}
+
+static int press_wayland(const struct insert_ask *ask, const char *keys, struct insert_done *ret)
+{
+    struct wayland w;
+    int status = open_wayland(ask, &w, ret);
+
+    if (status == 0)
+        status = w.ops->chord(w.state, keys);
+    close_wayland(&w);
+    return status == -ENOENT ? press_by_wtype(keys, ret) : status;
+}
+
 /* X ------------------------------------------------------------------------------------------- */
 
 struct x11 {
@@ -222,16 +307,8 @@ static int press_keys(const struct insert_ask *ask, const char *keys, struct ins
     struct x11 x;
     int status;
 
-    if (is_wayland()) {
-        bool insert = strcmp(keys, "shift+Insert") == 0, shift = strstr(keys, "shift") != NULL;
-        const char *const by_insert[] = {"wtype",  "-M", "shift", "-k",
-                                         "Insert", "-m", "shift", NULL};
-        const char *const by_v[] = {"wtype", "-M", "ctrl", "v", "-m", "ctrl", NULL};
-        const char *const by_shift_v[] = {"wtype", "-M",    "ctrl", "-M",   "shift", "v",
-                                          "-m",    "shift", "-m",   "ctrl", NULL};
-        status = run_with(insert ? by_insert : shift ? by_shift_v : by_v, NULL, 0);
-        return status < 0 ? say_program(ret, "wtype", status) : 0;
-    }
+    if (is_wayland())
+        return press_wayland(ask, keys, ret);
     status = open_x11(ask, &x, ret);
     if (status == 0)
         status = x.ops->chord(x.state, keys);
@@ -365,6 +442,7 @@ static bool is_elsewhere(const struct insert_ask *ask, struct insert_done *ret)
 static bool fits(enum insert_way way)
 {
     switch (way) {
+    case WAY_WAYLAND:
     case WAY_WTYPE:
         return is_wayland();
     case WAY_X11:
@@ -385,6 +463,8 @@ static int try_way(const struct insert_ask *ask, enum insert_way way, const char
 
     ret->way = way;
     switch (way) {
+    case WAY_WAYLAND:
+        return type_wayland(ask, text, ret);
     case WAY_WTYPE:
         return type_wtype(text, ret);
     case WAY_X11:
@@ -410,7 +490,7 @@ static int try_way(const struct insert_ask *ask, enum insert_way way, const char
 int insert_text(const struct insert_ask *ask, const char *text, struct insert_done *ret)
 {
     bool moved = is_elsewhere(ask, ret), asked = ask->ways != NULL;
-    const char *ways = asked ? ask->ways : "wtype,x11,xdotool,paste,clipboard";
+    const char *ways = asked ? ask->ways : "wayland,wtype,x11,xdotool,paste,clipboard";
 
     ret->typed = 0;
     while (*ways != '\0') {
@@ -492,7 +572,9 @@ int insert_erase(const struct insert_ask *ask, enum insert_way way, size_t count
     ret->way = way;
     if (is_elsewhere(ask, ret))
         return -EXDEV;
-    if (way == WAY_WTYPE || (way == WAY_PASTE && is_wayland()))
+    if (way == WAY_WAYLAND || (way == WAY_PASTE && is_wayland()))
+        status = erase_wayland(ask, count, ret);
+    else if (way == WAY_WTYPE)
         status = erase_wtype(count, ret);
     else if (way == WAY_X11 || way == WAY_PASTE)
         status = erase_x11(ask, count, ret);
@@ -511,6 +593,25 @@ int insert_erase(const struct insert_ask *ask, enum insert_way way, size_t count
 
 /* what works here ------------------------------------------------------------------------------ */
 
+static int probe_wayland(const struct insert_ask *ask, char *ret, size_t bytes,
+                         const char **ret_fix)
+{
+    struct insert_done done = {.typed = 0};
+    struct wayland w;
+    int status = open_wayland(ask, &w, &done);
+
+    close_wayland(&w);
+    snprintf(ret, bytes, "%s", status == 0 ? "the compositor gives a virtual keyboard" : done.why);
+    if (status == -ENOENT)
+        *ret_fix = "apt install libwayland-dev, then build again; or use wtype";
+    else if (status == -ENOTSUP)
+        *ret_fix = "--insert portal asks the desktop; without it, text is copied and you paste it";
+    else if (status < 0)
+        *ret_fix = "look at WAYLAND_DISPLAY and XDG_RUNTIME_DIR";
+    return status;
+}
+
+/* It does what the module does: worth a word only where that is missing. */
 static int probe_wtype(char *ret, size_t bytes, const char **ret_fix)
 {
     static const char *const arguments[] = {"wtype", "", NULL};
@@ -520,8 +621,7 @@ static int probe_wtype(char *ret, size_t bytes, const char **ret_fix)
     if (status == 0) {
         snprintf(ret, bytes, "the compositor gives a virtual keyboard");
     } else if (status == -ENOENT) {
-        snprintf(ret, bytes, "wtype is not installed");
-        *ret_fix = "apt install wtype";
+        snprintf(ret, bytes, "wtype is not installed; only who has no wayland module needs it");
     } else {
         snprintf(ret, bytes, "this compositor gives no virtual keyboard (GNOME, KDE)");
         *ret_fix = "--insert portal asks the desktop; without it, text is copied and you paste it";
@@ -582,6 +682,8 @@ int insert_probe(const struct insert_ask *ask, enum insert_way way, char *ret, s
         return 1;
     }
     switch (way) {
+    case WAY_WAYLAND:
+        return probe_wayland(ask, ret, bytes, ret_fix);
     case WAY_WTYPE:
         return probe_wtype(ret, bytes, ret_fix);
     case WAY_X11:

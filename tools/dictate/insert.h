@@ -10,7 +10,8 @@
 #include <voicestand/voicestand.h>
 
 enum insert_way {
-    WAY_WTYPE,   /* Wayland's virtual keyboard */
+    WAY_WAYLAND, /* Wayland's virtual keyboard, our own module */
+    WAY_WTYPE,   /* the same by wtype, for who has no such module */
     WAY_X11,     /* XTEST, our own module */
     WAY_XDOTOOL, /* XTEST, by xdotool */
     WAY_PORTAL, /* the desktop's portal, which asks the user; only who asks for it: see docs/dictation.md */
@@ -22,7 +23,7 @@ enum insert_way {
 
 struct insert_ask {
     const struct vs_env *env;
-    const char *ways;   /* "wtype,x11", in this order; NULL = all that fit the session */
+    const char *ways;   /* "wayland,x11", in this order; NULL = all that fit the session */
     const char *target; /* of insert_target() when the user began; NULL or "" = any window */
     const char *paste;  /* keys that paste, "shift+Insert" */
 };

@@ -87,10 +87,10 @@ int run_type(const struct settings *s, int count, char **arguments)
     size_t length = insert_check(s->insert, &bad);
 
     if (length > 0)
-        return say_usage(
-            "--insert: '%.*s' is unknown; choose from wtype, x11, xdotool, portal, ydotool, "
-            "paste, clipboard",
-            (int)length, bad);
+        return say_usage("--insert: '%.*s' is unknown; choose from wayland, wtype, x11, xdotool, "
+                         "portal, ydotool, "
+                         "paste, clipboard",
+                         (int)length, bad);
     if (s->paste >= 0)
         ask.paste = paste_names[s->paste];
     sentences_init(&words, s, NULL);
