@@ -650,7 +650,7 @@ static int probe_x11(const struct insert_ask *ask, char *ret, size_t bytes, cons
     close_x11(&x);
     snprintf(ret, bytes, "%s", status == 0 ? "the X server takes keys" : done.why);
     if (status == -ENOENT)
-        *ret_fix = "apt install libxcb-xtest0-dev, then build again";
+        *ret_fix = "apt install libxcb-res0-dev libxcb-xtest0-dev, then build again";
     else if (status < 0)
         *ret_fix = "look at DISPLAY and XAUTHORITY";
     return status;

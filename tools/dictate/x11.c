@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
+#include <xcb/res.h>
 #include <xcb/xcb.h>
 #include <xcb/xtest.h>
 
@@ -42,6 +42,7 @@ struct x11 {
     uint32_t pings;
     unsigned group; /* of the layout, 0 or 1; more: only borrowed keys */
     bool caps;
+    bool knows_processes; /* the server tells whose a window is */
 };
 
 /* A key that no keyboard has and that we gave a character, alike on all levels but one: its mark. */
@@ -109,6 +110,21 @@ static int read_state(struct x11 *x)
     return 0;
 }
 
+/* The server's extension for that, from 1.2 on. */
+static bool tells_processes(struct x11 *x)
+{
+    const xcb_query_extension_reply_t *is = xcb_get_extension_data(x->c, &xcb_res_id);
+    xcb_res_query_version_reply_t *r =
+        is != NULL && is->present
+            ? xcb_res_query_version_reply(x->c, xcb_res_query_version(x->c, 1, 2), NULL)
+            : NULL;
+    bool tells =
+        r != NULL && (r->server_major > 1 || (r->server_major == 1 && r->server_minor >= 2));
+
+    free(r);
+    return tells;
+}
+
 static void x11_close(void *state)
 {
     struct x11 *x = state;
@@ -141,6 +157,7 @@ static int x11_open(void **ret)
     const xcb_query_extension_reply_t *test = xcb_get_extension_data(x->c, &xcb_test_id);
     if (test == NULL || !test->present)
         status = -ENOTSUP;
+    x->knows_processes = tells_processes(x);
     if (status == 0)
         status = read_symbols(x);
     if (status == 0)
@@ -367,32 +384,23 @@ static bool ping_window(struct x11 *x, xcb_window_t window, xcb_atom_t protocols
     return answered;
 }
 
-/* A number that a window's program has put at it, 0 = none. */
-static uint32_t number_of(struct x11 *x, xcb_window_t window, const char *name)
-{
-    xcb_get_property_reply_t *r = xcb_get_property_reply(
-        x->c, xcb_get_property(x->c, 0, window, find_atom(x, name), XCB_ATOM_CARDINAL, 0, 1), NULL);
-    uint32_t number = 0;
-
-    if (r != NULL && r->format == 32 && xcb_get_property_value_length(r) == 4)
-        memcpy(&number, xcb_get_property_value(r), sizeof(number));
-    free(r);
-    return number;
-}
-
-/* The process of this machine that reads a window's keys, 0 = not known. */
+/* The process of this machine that made a window and reads its keys, 0 = not known. */
 static uint32_t process_of(struct x11 *x, xcb_window_t window)
 {
-    char here[256] = "";
-    xcb_get_property_reply_t *r = xcb_get_property_reply(
-        x->c, xcb_get_property(x->c, 0, window, XCB_ATOM_WM_CLIENT_MACHINE, XCB_ATOM_STRING, 0, 64),
-        NULL);
-    size_t length = r != NULL ? (size_t)xcb_get_property_value_length(r) : 0;
-    bool local = gethostname(here, sizeof(here) - 1) == 0 && length > 0 && strlen(here) == length &&
-                 memcmp(here, xcb_get_property_value(r), length) == 0;
+    xcb_res_client_id_spec_t spec = {window, XCB_RES_CLIENT_ID_MASK_LOCAL_CLIENT_PID};
+    uint32_t process = 0;
 
+    if (!x->knows_processes)
+        return 0;
+    xcb_res_query_client_ids_reply_t *r =
+        xcb_res_query_client_ids_reply(x->c, xcb_res_query_client_ids(x->c, 1, &spec), NULL);
+    if (r != NULL && r->num_ids > 0) {
+        xcb_res_client_id_value_iterator_t at = xcb_res_query_client_ids_ids_iterator(r);
+        if (xcb_res_client_id_value_value_length(at.data) > 0)
+            process = xcb_res_client_id_value_value(at.data)[0];
+    }
     free(r);
-    return local ? number_of(x, window, "_NET_WM_PID") : 0;
+    return process;
 }
 
 /* Until a process that waits for the server alone has slept for a while, and so has nothing to read.
@@ -424,11 +432,10 @@ static void wait_for_readers(struct x11 *x, bool done)
     struct pollfd nothing = {.fd = -1};
     uint32_t process = 0;
 
-    while (window != 0 && window != x->root && !answers_pings(x, window, protocols, ping)) {
-        if (process == 0)
-            process = process_of(x, window);
+    if (window != 0 && window != x->root)
+        process = process_of(x, window);
+    while (window != 0 && window != x->root && !answers_pings(x, window, protocols, ping))
         window = parent_of(x, window);
-    }
     bool answered = window != 0 && window != x->root && ping_window(x, window, protocols, ping);
     if (!answered && (process == 0 || !wait_until_asleep(x, process)))
         (void)poll(&nothing, 1, SETTLE_MS);

@@ -19,7 +19,8 @@ struct keys {
 static const struct {
     const char *name, *module, *entry, *fix;
 } ways[] = {
-    {"x11", "x11", KEY_ENTRY_X11, "apt install libxcb-xtest0-dev, then build again"},
+    {"x11", "x11", KEY_ENTRY_X11,
+     "apt install libxcb-res0-dev libxcb-xtest0-dev, then build again"},
     {"portal", "bus", KEY_ENTRY_PORTAL, "apt install libsystemd-dev, then build again"},
     {"evdev", NULL, NULL, NULL},
 };
