@@ -12,12 +12,14 @@ import os
 import tempfile
 
 import numpy as np
+import soundfile
 
 import data
 import pack
 import scenes
 
 MEETING_S = 30
+DEV, DEV_SCENES = 2, 96  # seed and number of the dev scenes
 
 
 def material(args, split):
@@ -45,6 +47,22 @@ def recordings(args, split):
     rooms = data.room_responses(args.data, args.cache) if split == 'train' else []
     return (data.load(paths, args.cache), [teacher[p] if p in teacher else None for p in paths],
             [data.source_of(p) for p in paths], pools, rooms)
+
+
+def write_scenes(made, count, folder):
+    """The dev scenes as audio, and what of them is speech: for scripts/preset-table"""
+    os.makedirs(folder, exist_ok=True)
+    for i in range(count):
+        audio, label = scenes.make_scene([DEV, i], *made)
+        path = os.path.join(folder, 'scene%02d' % i)
+        soundfile.write(path + '.wav', audio, data.RATE, 'PCM_16')
+        with open(path + '.csv', 'w') as f:
+            f.write('start_s,end_s,label\n')
+            edges = np.flatnonzero(np.diff(label > .5)) + 1
+            edges = [0, *edges, len(label)]
+            for first, end in zip(edges, edges[1:]):
+                f.write('%.2f,%.2f,%s\n' % (first / 100, end / 100,
+                                            'speech' if label[first] > .5 else 'other'))
 
 
 def meetings(library, folder):
@@ -79,6 +97,7 @@ def main():
     ap.add_argument('--anywhere', action='store_true', help='scenes may begin within a word')
     ap.add_argument('--processes', type=int, default=2)
     ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings.npz')
+    ap.add_argument('--audio', metavar='FOLDER', help='write the dev scenes there, and nothing else')
     ap.add_argument('--features', help='features.so, built elsewhere')
     ap.add_argument('--packed', action='store_true')
     ap.add_argument('--pack', metavar='FOLDER', help='write material there, and no scenes')
@@ -89,11 +108,15 @@ def main():
             pack.save(os.path.join(args.pack, split), list(zip(audios, said, sources)), pools, rooms,
                       args.processes)
         return
+    if args.audio:
+        write_scenes(material(args, 'dev'), DEV_SCENES, args.audio)
+        return
     os.makedirs(args.out, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         library = ctypes.CDLL(args.features) if args.features else scenes.build_library(folder)
         if args.first == 0 and not os.path.exists(os.path.join(args.out, 'dev.npz')):
-            x, y = next(scenes.make_sets(library, 96, [2], material(args, 'dev'), args.processes))
+            dev = material(args, 'dev')
+            x, y = next(scenes.make_sets(library, DEV_SCENES, [DEV], dev, args.processes))
             np.savez(os.path.join(args.out, 'dev.npz'), x=x, y=y)
         if args.meetings:
             x, y = meetings(library, args.meetings)
