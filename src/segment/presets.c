@@ -14,6 +14,7 @@ static const struct {
      {.threshold = 0.5f, .hangover_ms = 700, .merge_ms = 300, .pre_roll_ms = 200, .pad_ms = 150}},
     {"agent",
      {.threshold = 0.6f,
+      .threshold_off = 0.55f,
       .min_speech_ms = 150,
       .hangover_ms = 300,
       .merge_ms = VS_NONE,

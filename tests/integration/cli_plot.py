@@ -120,7 +120,7 @@ def a_preset_is_the_options_it_stands_for(_):
     def segments(*options):
         return run('segment', '-q', '-f', 'csv', *options, *files).out
 
-    agent = ['--threshold', '0.6', '--min-speech-ms', '150', '--hangover-ms', '300', '--merge-ms', '0',
+    agent = ['--threshold', '0.6', '--threshold-off', '0.55', '--min-speech-ms', '150', '--hangover-ms', '300', '--merge-ms', '0',
              '--pre-roll-ms', '120', '--pad-ms', '60']
     equal(segments('--preset', 'agent'), segments(*agent))
     check(segments('--preset', 'agent') != segments(), 'agent is as no preset')
