@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The controls of the plugins, said once: their table for C, their description for LV2 hosts.
 
-ports.py --header              the table, for ladspa.c and lv2.c
+ports.py --header              the table, for what is C
 ports.py --manifest            manifest.ttl of the LV2 bundle
 ports.py --describe VERSION    voicestand.ttl of the LV2 bundle
 ports.py --document BUILD      docs/plugins.md with its tables made anew, on standard output"""
@@ -62,6 +62,9 @@ def header():
         hints += " | " + hint(least, most, default) if direction == "in" else ""
         print('    X(%s, "%s", %d, %d, %d, %d, %s) \\'
               % (symbol, name, direction == "in", least, most, default, hints))
+    print("\n/* What a control does. */")
+    for symbol, _, _, _, _, _, _, words in CONTROLS:
+        print('#define VOICE_WORDS_%s "%s"' % (symbol, words.rstrip(".")))
     print("\n/* X(name, levelled, channels, label, unique number of LADSPA, URI of LV2) */")
     print("#define VOICE_PLUGINS(X) \\")
     for name, level, channels, label, unique in PLUGINS:

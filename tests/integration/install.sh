@@ -65,11 +65,13 @@ modules_export_entries()
 plugins_export_one()
 {
     local plugin names
-    for plugin in "$dest$prefix"/lib/ladspa/voicestand.so "$dest$prefix"/lib/lv2/voicestand.lv2/voicestand.so; do
+    for plugin in "$dest$prefix"/lib/ladspa/voicestand.so "$dest$prefix"/lib/lv2/voicestand.lv2/voicestand.so \
+        "$(dirname "$shared")/gstreamer-1.0/libgstvoicestand.so"; do
         [ -e "$plugin" ] || continue
         names=$(nm -D --defined-only "$plugin" | awk '{print $3}' | tr '\n' ' ')
         case "$names" in
         "ladspa_descriptor " | "lv2_descriptor ") ;;
+        "gst_plugin_voicestand_get_desc gst_plugin_voicestand_register ") ;;
         *) echo "${plugin##*/}: $names"; return 1 ;;
         esac
         readelf -d "$plugin" | grep -q 'NEEDED.*libvoicestand\.so\.0' || { echo "$plugin: without the library"; return 1; }
