@@ -53,100 +53,100 @@ const struct command commands[] = {
      "Opens a microphone, or another live source, and writes what is said as it is said: where "
      "speech starts and ends and, with --stt, its text. Ctrl-C ends it and delivers all that was "
      "heard; a second one ends it at once.",
-     groups_listen, run_listen, VALUE_ANY, 0, 0},
+     groups_listen, run_listen, VALUE_ANY, 0, 0, NULL},
     {"monitor", "", "watch a microphone: sound, speech, latency, load",
      "Listens as 'voicestand listen' does, and shows what goes on: the level, the sound and the "
      "probability of speech of the last ten seconds, the latency of each stage, the account of "
      "samples, threads, memory and sensors. On a terminal q ends it; in a pipe it writes JSON "
      "Lines, one a second.",
-     groups_monitor, run_monitor, VALUE_ANY, 0, 0},
+     groups_monitor, run_monitor, VALUE_ANY, 0, 0, NULL},
     {"segment", "FILE...", "find the speech in audio files",
      "Writes the speech segments of each FILE; - is standard input, WAV or --raw; of a folder, all "
      "audio files in it and below. Files are done several at once and written in the order given. "
      "Files that cannot be read are named in one line each and the others are done.",
-     groups_segment, run_segment, VALUE_FILE, 0, -1},
+     groups_segment, run_segment, VALUE_FILE, 0, -1, NULL},
     {"transcribe", "FILE...", "turn the speech in audio files into text",
      "As 'voicestand segment', with a text engine: --stt is pocketsphinx unless given. Only "
      "speech is given to the engine. Segments of a long file are heard by --jobs engines side by "
      "side, and told in order; with --resume and an output file, a run that was killed goes on "
      "where it was.",
-     groups_segment, run_transcribe, VALUE_FILE, 0, -1},
+     groups_segment, run_transcribe, VALUE_FILE, 0, -1, NULL},
     {"enhance", "IN OUT", "lower the noise of a recording and level its speech",
      "Runs IN (a file, or - for standard input) through the signal path and writes OUT (.wav, .flac, "
      "or - for standard output) while it reads: high-passed, noise lowered, speech brought to "
      "-23 LUFS, no sample beyond -1 dB; rate and channels stay. Engines that turn speech into text "
      "want --output-rate 16000 --mono. Says on standard error what changed.",
-     groups_enhance, run_enhance, VALUE_FILE, 2, 2},
+     groups_enhance, run_enhance, VALUE_FILE, 2, 2, NULL},
     {"eval", "FOLDER...", "count the words that a text engine gets wrong",
      "Hears each recording in FOLDER and below that has its words beside it (NAME.wav, NAME.txt), "
      "and tells the word error rate, how fast it went (RTF: time taken over time of audio) and how "
      "long after a segment's end its text came. --stt is pocketsphinx unless given. Run it with "
      "--whole for the engine alone, without it for what the front end makes of it.",
-     groups_eval, run_eval, VALUE_FOLDER, 1, -1},
+     groups_eval, run_eval, VALUE_FOLDER, 1, -1, NULL},
     {"dictate", "[WORD]", "speak, and the words appear where the cursor is",
      "Without WORD it is the service: it keeps the model loaded and waits. WORD asks it: start and stop "
      "are the key going down and up, toggle switches hands-free dictation on and off, cancel forgets "
      "what was said, undo takes back what was typed last, status tells the state, last the newest text "
      "of the journal, ui shows it on this terminal, quit ends it. Hold the key of --key and speak, or bind "
      "'voicestand dictate start' to a key's press and 'stop' to its release.",
-     groups_dictate, run_dictate, VALUE_ANY, 0, 1},
+     groups_dictate, run_dictate, VALUE_ANY, 0, 1, dictate_words},
     {"type", "[TEXT...]", "type text into the window that has the focus",
      "Types TEXT, or standard input, where the cursor is, as dictation does: ways to do it are tried "
      "in turn, characters of any layout arrive as they are, control characters but newlines and tabs "
      "are left out. Writes one line of JSON that says how.",
-     groups_type, run_type, VALUE_ANY, 0, -1},
+     groups_type, run_type, VALUE_ANY, 0, -1, NULL},
     {"serve", "wyoming|mic|openai", "hear for other programs, over a socket",
      "wyoming: speech and text for clients of the Wyoming protocol, as Home Assistant is one; those "
      "that do not ask for text are told when somebody speaks. mic: the microphone for such clients, "
      "open while one is there. openai: OpenAI's /v1/audio/transcriptions over HTTP. --stt is pocketsphinx "
      "unless given. Answers this machine alone, unless "
      "--listen says otherwise; Ctrl-C ends it.",
-     groups_serve, run_serve, VALUE_ANY, 1, 1},
+     groups_serve, run_serve, VALUE_ANY, 1, 1, serve_words},
     {"models", "[list|add|verify|remove]", "keep models, pinned by their sums",
      "list: models that are here, and others that are known. add NAME: what to download; add NAME "
      "FILE...: check the files, or those of a folder, and take them in; a model that is not known by name needs --licence. "
      "verify [NAME]...: check all files again. remove NAME...: delete them. Nothing is "
      "downloaded.",
-     groups_models, run_models, VALUE_FILE, 0, -1},
+     groups_models, run_models, VALUE_FILE, 0, -1, models_words},
     {"devices", "", "list what can be opened",
      "Lists the sources that --capture can open here.",
-     groups_report, run_devices, VALUE_ANY, 0, 0},
+     groups_report, run_devices, VALUE_ANY, 0, 0, NULL},
     {"doctor", "", "say what works here, and what to do about the rest",
      "Looks at the processor, the cores, limits, audio servers, backends and models; says for "
      "each whether it is used and what you can do where it is not. Ends with status 0 if audio "
      "can be read from at least one device, else 7.",
-     groups_doctor, run_doctor, VALUE_ANY, 0, 0},
+     groups_doctor, run_doctor, VALUE_ANY, 0, 0, NULL},
     {"tune", "", "measure which placement and period are best here",
      "Runs the pipeline on a microphone made of a timer, once for each placement of its threads and "
      "each period, in under a minute; shows what it measured and keeps the answer, which 'voicestand "
      "listen' and 'monitor' use where --place and --latency-ms are not given. 'voicestand doctor' "
      "shows it; it also measures devices for --vad auto.",
-     groups_tune, run_tune, VALUE_ANY, 0, 0},
+     groups_tune, run_tune, VALUE_ANY, 0, 0, NULL},
     {"bench", "", "time the parts of VoiceStand beside other libraries",
      "Runs the benchmarks that are installed (built with -Dbench=true), each in alternated rounds: "
      "rings, pools, kernels, transforms, resamplers, the frame path against the naive design, many "
      "streams, the whole path. Tells which aims are met here; --output draws distributions, scaling "
      "and gains as one page.",
-     groups_bench, run_bench, VALUE_ANY, 0, 0},
+     groups_bench, run_bench, VALUE_ANY, 0, 0, NULL},
     {"validate", "", "check on this machine what VoiceStand promises",
      "Runs the pipeline on a microphone made of a timer, as many streams as a core takes, and the "
      "signal path on made-up sound; says of latency, processor time, wake-ups, memory, throughput "
      "and quality whether this machine keeps what is promised. Ends with status 1 if it does not.",
-     groups_validate, run_validate, VALUE_ANY, 0, 0},
+     groups_validate, run_validate, VALUE_ANY, 0, 0, NULL},
     {"verify-ledger", "FILE", "check the account of samples in JSON Lines",
      "Reads JSON Lines written by voicestand (- is standard input) and recomputes their account: "
      "captured = delivered + dropped for each run, every drop with its gap, texts and segments "
      "in order. Ends with status 1 if anything is wrong.",
-     groups_plain, run_verify_ledger, VALUE_FILE, 1, 1},
+     groups_plain, run_verify_ledger, VALUE_FILE, 1, 1, NULL},
     {"version", "", "show the version, kernels and backends",
      "Shows the version, the level of the kernels in use and the backends of each stage.",
-     groups_plain, run_version, VALUE_ANY, 0, 0},
+     groups_plain, run_version, VALUE_ANY, 0, 0, NULL},
     {"completions", "bash|zsh|fish", "print a completion script for a shell",
      "Prints the completion script for a shell, e.g. 'source <(voicestand completions bash)'.",
-     groups_plain, run_completions, VALUE_ANY, 1, 1},
+     groups_plain, run_completions, VALUE_ANY, 1, 1, shell_words},
     {"help", "[COMMAND]", "show the help of a command",
      "Shows the commands, or the options of one.",
-     groups_plain, run_help, VALUE_ANY, 0, 1},
+     groups_plain, run_help, VALUE_ANY, 0, 1, NULL},
     {0}};
 /* clang-format on */
 

@@ -113,6 +113,33 @@ def bash_completes(folder):
     equal(complete(folder, 'segment', '--output-dir', 't'), ['texts'])
     equal(complete(folder, 'help', 'dev'), ['devices'])
     equal(complete(folder, 'completions', 'f'), ['fish'])
+    equal(complete(folder, 'serve', ''), ['wyoming', 'mic', 'openai'])
+    equal(complete(folder, 'serve', '--engines', '2', 'o'), ['openai'])
+    equal(complete(folder, 'dictate', 'st'), ['start', 'stop', 'status'])
+    equal(complete(folder, 'models', ''), ['list', 'add', 'verify', 'remove'])
+    equal(complete(folder, 'models', 'add', 'ta'), ['talk.wav'])
+    equal(complete(folder, 'eval', 't'), ['texts'])
+
+
+@case
+def words_that_are_offered_are_known_and_in_the_manual(folder):
+    text = read_text(MANUAL)
+    synopsis = text.split('.Sh SYNOPSIS')[1].split('.Sh ')[0]
+    for name in command_names():
+        check('.Cm %s\n' % name in synopsis, name, 'is not in the synopsis')
+    more = {'serve': ['--listen', 'nonsense'], 'dictate': ['--socket', folder + '/none'], 'models': [],
+            'completions': []}
+    for name, options in more.items():
+        words = complete(folder, name, '')
+        check(len(words) >= 3, name, words)
+        about = text.split('.It Cm %s\n' % name)[1]
+        for word in [*words, 'opera']:
+            known = not re.search("'%s' is (unknown|none of|no shell)" % word,
+                                  run(name, word, *options, check_status=None).err)
+            equal(known, word != 'opera', '%s %s' % (name, word))
+            check(word == 'opera' or re.search(r'Cm (.*\| )?%s\b' % word, about + synopsis), name, word)
+        for shell in ('zsh', 'fish'):
+            check(' '.join(words) in run('completions', shell).out, shell, name)
 
 
 @case

@@ -58,6 +58,22 @@ static void bash_value(FILE *to, const struct command *c, const struct option *o
     }
 }
 
+/* What stands for no option: a word, which is the first argument, or a file. */
+static void bash_operand(FILE *to, const struct command *c)
+{
+    const char *kind = c->takes == VALUE_FILE ? "f" : c->takes == VALUE_FOLDER ? "d" : "none";
+
+    if (c->words == NULL) {
+        fprintf(to, "kind=%s ;;\n", kind);
+        return;
+    }
+    if (c->takes != VALUE_ANY)
+        fprintf(to, "{ ((COMP_CWORD > 2)) && kind=%s; } || ", kind);
+    fprintf(to, "words='");
+    print_choices(to, c->words, " ");
+    fprintf(to, "' ;;\n");
+}
+
 static void complete_bash(FILE *to)
 {
     fprintf(to, "# bash completion for voicestand, made by 'voicestand completions bash'\n"
@@ -77,13 +93,13 @@ static void complete_bash(FILE *to)
     fprintf(to, "    help,*) words='");
     print_commands(to, " ");
     fprintf(to, "' ;;\n"
-                "    completions,*) words='bash zsh fish' ;;\n"
                 "    *)\n"
                 "        case $command in\n");
     for (const struct command *c = commands; c->name != NULL; c++) {
         fprintf(to, "        %s) [[ $current == -* ]] && words='", c->name);
         visit_options(to, c, bash_word);
-        fprintf(to, "' || kind=%s ;;\n", c->takes == VALUE_FILE ? "f" : "none");
+        fprintf(to, "' || ");
+        bash_operand(to, c);
     }
     fprintf(to, "        esac ;;\n"
                 "    esac\n"
@@ -172,12 +188,17 @@ static void complete_zsh(FILE *to)
     for (const struct command *c = commands; c->name != NULL; c++) {
         fprintf(to, "        %s) _arguments -s", c->name);
         visit_options(to, c, zsh_option);
-        if (strcmp(c->name, "completions") == 0)
-            fprintf(to, " \\\n            '1:shell:(bash zsh fish)'");
-        else if (strcmp(c->name, "help") == 0)
+        if (c->words != NULL) {
+            fprintf(to, " \\\n            '1:word:(");
+            print_choices(to, c->words, " ");
+            fprintf(to, ")'");
+        }
+        if (strcmp(c->name, "help") == 0)
             fprintf(to, " \\\n            '1:command:(${list%%%%:*})'");
         else if (c->takes == VALUE_FILE)
             fprintf(to, " \\\n            '*:file:_files'");
+        else if (c->takes == VALUE_FOLDER)
+            fprintf(to, " \\\n            '*:folder:_files -/'");
         fprintf(to, " ;;\n");
     }
     fprintf(to, "    esac\n"
@@ -219,11 +240,19 @@ static void complete_fish(FILE *to)
                 c->summary);
         if (c->takes == VALUE_FILE)
             fprintf(to, "complete -c voicestand -n '__fish_seen_subcommand_from %s' -F\n", c->name);
+        else if (c->takes == VALUE_FOLDER)
+            fprintf(to,
+                    "complete -c voicestand -n '__fish_seen_subcommand_from %s' "
+                    "-a '(__fish_complete_directories)'\n",
+                    c->name);
+        if (c->words != NULL) {
+            fprintf(to, "complete -c voicestand -n '__fish_seen_subcommand_from %s' -a '", c->name);
+            print_choices(to, c->words, " ");
+            fprintf(to, "'\n");
+        }
         visit_options(to, c, fish_option);
     }
-    fprintf(to, "complete -c voicestand -n '__fish_seen_subcommand_from completions' "
-                "-a 'bash zsh fish'\n"
-                "complete -c voicestand -n '__fish_seen_subcommand_from help' -a '");
+    fprintf(to, "complete -c voicestand -n '__fish_seen_subcommand_from help' -a '");
     print_commands(to, " ");
     fprintf(to, "'\n");
 }

@@ -237,6 +237,11 @@ const char *const paste_names[] = {"shift+Insert", "ctrl+v", "ctrl+shift+v", NUL
 static const char *const way_names[] = {"wayland", "wtype", "x11",       "xdotool", "portal",
                                         "ydotool", "paste", "clipboard", "none",    NULL};
 const char *const language_names[] = {"en", "de", "fr", NULL};
+const char *const dictate_words[] = {"start",  "stop", "toggle", "cancel", "undo",
+                                     "status", "last", "ui",     "quit",   NULL};
+const char *const serve_words[] = {"wyoming", "mic", "openai", NULL};
+const char *const models_words[] = {"list", "add", "verify", "remove", NULL};
+const char *const shell_words[] = {"bash", "zsh", "fish", NULL};
 static const char *const key_from_names[] = {"x11", "portal", "evdev", NULL};
 static const char *const mic_names[] = {"always", "press", NULL};
 

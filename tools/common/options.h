@@ -96,6 +96,8 @@ struct command {
     uint8_t takes;     /* enum option_value: what its arguments are, for completions */
     int min_arguments; /* and the most, negative = any number */
     int max_arguments;
+    const char *const
+        *words; /* what its first argument may be, NULL behind the last; NULL = anything */
 };
 
 extern const struct option_group group_listen, group_stdin, group_signal, group_parts, group_made,
@@ -106,6 +108,9 @@ extern const struct option_group group_listen, group_stdin, group_signal, group_
 extern const char *const paste_names[];
 /** Languages of dictation, NULL behind the last. */
 extern const char *const language_names[];
+/** First arguments of commands, NULL behind the last. */
+extern const char *const dictate_words[], *const serve_words[], *const models_words[],
+                                                                    *const shell_words[];
 /** All commands, the last without a name; in voicestand.c. */
 extern const struct command commands[];
 

@@ -413,16 +413,14 @@ static bool is_action(const char *verb)
 
 static int run_client(const struct settings *s, const char *verb)
 {
-    static const char *const verbs[] = {"start",  "stop", "toggle", "cancel", "undo",
-                                        "status", "quit", "last",   "ui"};
     const char *near = NULL;
     size_t best = SIZE_MAX;
     int64_t began_ns = now_ns();
     char path[PATH_BYTES] = "", words[64];
     int status, failed = 0;
 
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        nearest_word(verb, verbs[i], &best, &near);
+    for (size_t i = 0; dictate_words[i] != NULL; i++)
+        nearest_word(verb, dictate_words[i], &best, &near);
     if (near == NULL || strcmp(near, verb) != 0)
         return say_usage("dictate: '%s' is unknown; choose from start, stop, toggle, cancel, undo, "
                          "status, last, ui, quit",
