@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/common.h"
+#include "common/manager.h"
 #include "common/trim.h"
 #include "common/tuned.h"
 #include "monitor/monitor.h"
@@ -68,6 +69,15 @@ static void fail(const char *name, int status)
         say_output(name, status);
 }
 
+/* 'systemctl --user status' shows what became of the microphone. */
+static void tell_status(const char *sentence)
+{
+    char status[200];
+
+    snprintf(status, sizeof(status), "STATUS=%s", sentence);
+    manager_tell(status);
+}
+
 /* On the pipeline's output thread. */
 static void on_event(void *user, const struct vs_event *event)
 {
@@ -76,6 +86,8 @@ static void on_event(void *user, const struct vs_event *event)
     (void)user;
     if (event->type == VS_EVENT_LEDGER)
         listen.ledger = *event->ledger;
+    if (event->type == VS_EVENT_STATE)
+        tell_status(event->text);
     monitor_event(event);
     if (atomic_load(&listen.failed) || listen.output == NULL || event->type == VS_EVENT_PROBABILITY)
         return;
@@ -157,13 +169,16 @@ static int open_pipeline(const struct settings *s)
 static void say_listening(const struct settings *s)
 {
     struct vs_pipeline_info info = {.size = sizeof(info)};
+    char sentence[160];
 
-    if (s->quiet || listen.face == MONITOR_SCREEN)
-        return;
     vs_pipeline_info(listen.pipeline, &info);
-    say("listening to %s (%s, %u Hz, %u %s); Ctrl-C ends",
-        info.device != NULL ? info.device : info.capture, info.capture, info.rate_hz, info.channels,
-        info.channels == 1 ? "channel" : "channels");
+    snprintf(sentence, sizeof(sentence), "listening to %s (%s, %u Hz, %u %s)",
+             info.device != NULL ? info.device : info.capture, info.capture, info.rate_hz,
+             info.channels, info.channels == 1 ? "channel" : "channels");
+    tell_status(sentence);
+    manager_tell("READY=1");
+    if (!s->quiet && listen.face != MONITOR_SCREEN)
+        say("%s; Ctrl-C ends", sentence);
 }
 
 /* Until the source ends, a signal, the time is over, or an output fails.
@@ -171,6 +186,7 @@ static void say_listening(const struct settings *s)
 static int wait_for_end(const struct settings *s)
 {
     int64_t end_ns = s->seconds > 0 ? now_ns() + (int64_t)s->seconds * 1000000000 : INT64_MAX;
+    int64_t watchdog_ns = (int64_t)manager_watchdog_ms() * 1000000, told_ns = now_ns();
     int status = 1;
 
     while (status == 1 && atomic_load(&listen.stop) == 0 && !atomic_load(&listen.failed) &&
@@ -180,6 +196,10 @@ static int wait_for_end(const struct settings *s)
         status = vs_pipeline_wait(listen.pipeline, left_ms < POLL_MS ? (int)left_ms : POLL_MS);
         if (!monitor_tick())
             break;
+        if (watchdog_ns > 0 && now_ns() - told_ns >= watchdog_ns) {
+            manager_tell("WATCHDOG=1");
+            told_ns = now_ns();
+        }
     }
     return status < 0 ? status : 0;
 }
@@ -195,6 +215,7 @@ static int run_pipeline(const struct settings *s)
         say_listening(s);
         trim_started();
         status = wait_for_end(s);
+        manager_tell("STOPPING=1");
         vs_pipeline_stop(p);
         vs_pipeline_stats(p, &stats);
         stats.ledger = listen.ledger;

@@ -13,6 +13,8 @@ from cli import *
 SOURCE, BUILD = (os.path.abspath(a) for a in sys.argv[2:4])
 UNITS = [os.path.join(BUILD, 'packaging', 'voicestand-%s.%s' % (name, kind))
          for name in ('dictate', 'wyoming') for kind in ('service', 'socket')]
+LISTEN = os.path.join(BUILD, 'packaging', 'voicestand-listen.service')
+UNITS.append(LISTEN)
 AUDIO = ['--capture', 'pipe', '--raw', '--rate', '16000', '--vad', 'energy']
 MOST_EXPOSED = 30  # tenths
 
@@ -128,6 +130,26 @@ def it_tells_that_it_is_ready_and_alive(folder):
 
 
 @case
+def listen_tells_it_too(folder):
+    env = environment(folder)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(folder + '/notify')
+        heard.settimeout(30)
+        env.update(NOTIFY_SOCKET=folder + '/notify', WATCHDOG_USEC='600000')
+        program = subprocess.Popen([COMMAND, 'listen', '--capture', 'null', '--quiet'], env=env,
+                                   stdout=subprocess.DEVNULL)
+        states = []
+        while states.count('WATCHDOG=1') < 3:
+            states.append(heard.recv(400).decode())
+        equal([s for s in states if s in ('READY=1', 'WATCHDOG=1')][0], 'READY=1')
+        check(any(s.startswith('STATUS=listening to') for s in states), states)
+        program.terminate()
+        while states[-1] != 'STOPPING=1':
+            states.append(heard.recv(400).decode())
+        equal(program.wait(30), 0)
+
+
+@case
 def a_socket_that_is_handed_over_is_used(folder):
     env = environment(folder)
     os.mkdir(folder + '/voicestand', 0o700)
@@ -199,14 +221,14 @@ def a_text_that_a_killed_service_did_not_type_is_found_again(folder):
 
 MANAGED = r'''
 import json, os, subprocess, sys, time
-command = sys.argv[1]
+command, unit = sys.argv[1:]
 
 def ctl(*words):
     p = subprocess.run(['systemctl', '--user', *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return p.stdout.decode().strip()
 
 def show(*names):
-    text = ctl('show', 'voicestand-dictate.service', *['-p' + n for n in names])
+    text = ctl('show', unit, *['-p' + n for n in names])
     return dict(line.split('=', 1) for line in text.splitlines())
 
 def until(condition, what):
@@ -214,75 +236,109 @@ def until(condition, what):
     while not condition():
         if time.monotonic() > end:
             sys.exit('still not: %s; %s %s' % (what, show('ActiveState', 'SubState', 'Result', 'StatusText', 'NRestarts'),
-                                               ctl('status', 'voicestand-dictate.service')))
+                                               ctl('status', unit)))
         time.sleep(0.05)
 
 def status():
     p = subprocess.run([command, 'dictate', 'status'], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return json.loads(p.stdout)['state'] if p.returncode == 0 else p.stderr.decode()
 
+def live():
+    """A crash and a hang, and on it goes."""
+    first = show('MainPID', 'NoNewPrivileges')
+    assert first['NoNewPrivileges'] == 'yes'
+    with open('/proc/%s/status' % first['MainPID']) as f:
+        about = dict(line.split(':', 1) for line in f)
+    assert about['NoNewPrivs'].strip() == '1' and about['Seccomp'].strip() == '2', about
+    last = first['MainPID']
+    for signal in (9, 19):                                   # killed; stopped, which the watchdog ends
+        os.kill(int(last), signal)
+        until(lambda: show('MainPID')['MainPID'] not in ('0', last) and show('ActiveState')['ActiveState'] == 'active',
+              'started again after signal %d' % signal)
+        last = show('MainPID')['MainPID']
+    assert int(show('NRestarts')['NRestarts']) >= 2
+
 # Containers lack what some settings cover; those are left out, and told.
 left_out = [name for name in ('ProtectKernelLogs', 'ProtectKernelTunables') if subprocess.run(
     ['systemd-run', '--user', '--wait', '-q', '-p', name + '=yes', 'true'], stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL).returncode]
-with open(os.environ['HOME'] + '/.config/systemd/user/voicestand-dictate.service.d/here.conf', 'w') as f:
+with open(os.environ['HOME'] + '/.config/systemd/user/%s.d/here.conf' % unit, 'w') as f:
     f.write('[Service]\n' + ''.join(name + '=no\n' for name in left_out))
 ctl('daemon-reload')
 print('left out here:', ', '.join(left_out) or 'nothing')
+'''
+DICTATING = r'''
 print(ctl('start', 'voicestand-dictate.socket'))
 assert show('ActiveState')['ActiveState'] == 'inactive', show('ActiveState')
 assert status() == 'idle', status()                          # asking starts it
 until(lambda: show('ActiveState')['ActiveState'] == 'active', 'active: it told that it is ready')
 until(lambda: 'microphone' in show('StatusText')['StatusText'], 'its state is shown')
-first = show('MainPID', 'NoNewPrivileges')
-assert first['NoNewPrivileges'] == 'yes'
-with open('/proc/%s/status' % first['MainPID']) as f:
-    about = dict(line.split(':', 1) for line in f)
-assert about['NoNewPrivs'].strip() == '1' and about['Seccomp'].strip() == '2', about
-os.kill(int(first['MainPID']), 9)                            # a crash
-until(lambda: show('MainPID')['MainPID'] not in ('0', first['MainPID']) and show('ActiveState')['ActiveState'] == 'active',
-      'started again after a crash')
+live()
 assert status() == 'idle', status()
-second = show('MainPID')['MainPID']
-os.kill(int(second), 19)                                     # a hang: the watchdog ends it
-until(lambda: show('MainPID')['MainPID'] not in ('0', second) and show('ActiveState')['ActiveState'] == 'active',
-      'started again after a hang')
-assert status() == 'idle', status()
-assert int(show('NRestarts')['NRestarts']) >= 2
 print(ctl('stop', 'voicestand-dictate.service'))
 assert show('Result')['Result'] == 'success', show('Result')
 assert status() == 'idle', status()                          # and asking starts it once more
 print(ctl('stop', 'voicestand-dictate.socket', 'voicestand-dictate.service'))
 '''
+LISTENING = r'''
+print(ctl('start', unit))
+until(lambda: 'listening to' in show('StatusText')['StatusText'], 'its state is shown')
+live()
+time.sleep(0.3)
+print(ctl('stop', unit))
+assert show('Result')['Result'] == 'success', show('Result')
+with open(os.environ['HOME'] + '/.local/state/voicestand/listen.jsonl') as f:
+    lines = [json.loads(line) for line in f]
+assert lines[-1]['event'] == 'ledger' and lines[-1]['residual'] == 0 and lines[-1]['captured'] > 0, lines
+assert sum(e['event'] == 'start' and e['segment'] == 1 for e in lines) == 3, lines[:9]  # each time it was started
+'''
 
 
-@case
-def systemd_itself_runs_it(folder):
+def run_managed(folder, service, options, script, more=''):
+    """A unit, with other options behind its command, under a manager of its own, by a script of what happens."""
     if os.environ.get('VOICESTAND_TEST_SANITIZED'):
         raise Skip('a sanitizer needs what the unit takes away')
     needs('systemd-tmpfiles')
     units = folder + '/.config/systemd/user'
-    os.makedirs(units + '/voicestand-dictate.service.d')
-    for unit in UNITS[:2]:
-        text = re.sub(r'^ExecStart=\S+ dictate', 'ExecStart=%s dictate --capture null --vad energy --stt null --insert '
-                      'none --no-notify --mic press' % COMMAND, read_text(unit), flags=re.M)
-        write_file(os.path.join(units, os.path.basename(unit)), text.encode())
-    write_file(units + '/voicestand-dictate.service.d/test.conf',
-               ('[Service]\nWatchdogSec=2\nRestartSec=0\nBindPaths=%s\n'  # this home is in /tmp
+    os.makedirs('%s/%s.d' % (units, service))
+    stem = service.split('.')[0]
+    for unit in UNITS:
+        if os.path.basename(unit).startswith(stem + '.'):
+            text = re.sub(r'^ExecStart=\S+ (\w+)', r'ExecStart=%s \1 %s' % (COMMAND, options), read_text(unit),
+                          flags=re.M)
+            write_file(os.path.join(units, os.path.basename(unit)), text.encode())
+    write_file('%s/%s.d/test.conf' % (units, service),
+               ('[Service]\nWatchdogSec=2\nRestartSec=0\nBindPaths=%s\n%s'  # this home is in /tmp
                 'Environment=LD_LIBRARY_PATH=%s VOICESTAND_MODULE_DIR=%s\n' % (
-                   folder, os.environ.get('LD_LIBRARY_PATH', ''), os.environ.get('VOICESTAND_MODULE_DIR', ''))).encode())
+                   folder, more, os.environ.get('LD_LIBRARY_PATH', ''),
+                   os.environ.get('VOICESTAND_MODULE_DIR', ''))).encode())
     subprocess.run(['systemd-tmpfiles', '--user', '--create', SOURCE + '/packaging/voicestand.conf'],
                    env=environment(folder), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     equal(stat.S_IMODE(os.stat(folder + '/.local/state/voicestand').st_mode), 0o700)
-    p = subprocess.run([SOURCE + '/scripts/private-systemd', folder, sys.executable, '-c', MANAGED, COMMAND],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=200)
+    p = subprocess.run([SOURCE + '/scripts/private-systemd', folder, sys.executable, '-c', MANAGED + script, COMMAND,
+                        service], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       timeout=200)
     said = p.stdout.decode().strip()
     if p.returncode == 77:
         raise Skip(said)
     log = read_text(folder + '/systemd.log')[-3000:]
     equal(p.returncode, 0, said + '\n' + log)
     print('#', said.splitlines()[0])
+
+
+@case
+def systemd_itself_runs_dictation(folder):
+    run_managed(folder, 'voicestand-dictate.service', '--capture null --vad energy --stt null --insert none '
+                '--no-notify --mic press', DICTATING)
     check(stat.S_IMODE(os.stat(folder + '/run/voicestand').st_mode) == 0o700)
+
+
+@case
+def systemd_itself_runs_listen(folder):
+    """With its output where the unit's own text says that it can go."""
+    line = re.search(r'^#   (StandardOutput=.*)', read_text(LISTEN), re.M).group(1)
+    run_managed(folder, 'voicestand-listen.service', '--capture null --vad null:1', LISTENING, line + '\n')
+    equal(stat.S_IMODE(os.stat(folder + '/.local/state/voicestand/listen.jsonl').st_mode), 0o600)
 
 
 if __name__ == '__main__':
