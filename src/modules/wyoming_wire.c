@@ -14,11 +14,11 @@ static int get_length(const json_t *header, const char *key, size_t most, size_t
     const json_t *number = json_object_get(header, key);
 
     *ret = 0;
-    if (!number || json_is_null(number)) {
+    if (!number || json_typeof(number) == JSON_NULL) {
         return 0;
     }
     json_int_t value = json_integer_value(number);
-    if (!json_is_integer(number) || value < 0) {
+    if (json_typeof(number) != JSON_INTEGER || value < 0) {
         return -EBADMSG;
     }
     *ret = (size_t)value;
@@ -28,11 +28,13 @@ static int get_length(const json_t *header, const char *key, size_t most, size_t
 /* The keys behind the header win over those in it. */
 static json_t *merge(const json_t *header, const char *more, size_t bytes)
 {
-    const json_t *inside = json_object_get(header, "data");
-    json_t *data = json_is_object(inside) ? json_copy((json_t *)(uintptr_t)inside) : json_object();
+    json_t *inside = json_object_get(header, "data");
+    json_t *data = json_object();
     json_t *behind = bytes > 0 ? json_loadb(more, bytes, 0, NULL) : json_object();
 
-    if (!data || !json_is_object(behind) || json_object_update(data, behind) != 0) {
+    /* json_copy() would leave out what it has no memory for */
+    if ((json_is_object(inside) && json_object_update(data, inside) != 0) ||
+        json_object_update(data, behind) != 0) {
         json_decref(data);
         data = NULL;
     }

@@ -310,11 +310,9 @@ static uint64_t check_drops(struct check *c, const struct run *r, const json_t *
 {
     json_t *dropped = json_object_get(o, "dropped");
     uint64_t sum = 0;
-    const char *key;
-    json_t *value;
 
-    json_object_foreach(dropped, key, value)
-    {
+    for (void *at = json_object_iter(dropped); at; at = json_object_iter_next(dropped, at)) {
+        const char *key = json_object_iter_key(at);
         int cause = find_cause(key);
         uint64_t frames = 0;
         if (!get_count(c, dropped, key, &frames)) {
@@ -435,6 +433,9 @@ static int check_line(struct check *c)
         return 0;
     }
     json_t *o = json_loadb(c->bytes, c->length, JSON_REJECT_DUPLICATES, &error);
+    if (!o && error.text[0] == '\0') {
+        return -ENOMEM; /* nothing is wrong with the text */
+    }
     if (!json_is_object(o)) {
         find(c, "no JSON object: %s", o ? "another kind of value" : error.text);
     } else {

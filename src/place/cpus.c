@@ -77,7 +77,7 @@ int vs_cpu_list(const uint64_t *cpus, char *ret, size_t bytes)
             last++;
         int n = snprintf(ret + used, bytes - used, last > id ? "%s%u-%u" : "%s%u", used ? "," : "",
                          id, last);
-        if (n < 0 || (size_t)n >= bytes - used)
+        if ((size_t)n >= bytes - used)
             return -ENOSPC;
         used += (size_t)n;
         id = last;

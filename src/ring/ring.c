@@ -58,7 +58,7 @@ int vs__ring_create(size_t min_bytes, struct vs__ring **ret)
     r->bytes = bytes;
     r->memory = map_twice(bytes);
     if (!r->memory) {
-        int rc = errno ? -errno : -ENOMEM;
+        int rc = -errno;
         vs__free(allocation);
         return rc;
     }

@@ -95,7 +95,7 @@ static int replay_read(struct replay_state *s, FILE *file, const char *path,
     while (wrong == NULL && getline(&line, &room, file) >= 0)
         wrong = take_line(s, line, ++number, &capacity);
     free(line);
-    if (wrong == NULL && ferror(file)) {
+    if (wrong == NULL && !feof(file)) { /* also without memory for a line */
         vs__log(log, VS_LOG_ERROR, "vad", "cannot read the trace %s; is it a file?", path);
         return -EIO;
     }

@@ -510,6 +510,99 @@ static void refuses_what_cannot_be_read(void **state)
     vs__free(s.state);
 }
 
+#define FORMAT      "fmt \x10\0\0\0\1\0\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0"
+#define DS64(data)  "ds64\x1c\0\0\0\0\0\0\0\0\0\0\0" data "\0\0\0\0\0\0\0\0\0\0\0\0"
+#define BYTES(text) (text), sizeof(text) - 1
+
+/* Headers that say two things: refused with a sentence, or the one that can be is believed. */
+static void decides_between_two_words(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *words; /* of the refusal, NULL = 2 frames */
+        uint64_t total;
+    } headers[] = {
+        {BYTES("RIFF\0\0\0\0WAVE" FORMAT FORMAT), "twice", 0},
+        {BYTES("RIFF\0\0\0\0WAVEfmt \x12\0\0\0\xfe\xff\1\0\x80\x3e\0\0\0\x7d\0\0\2\0\x10\0\0\0"),
+         "cut off", 0},
+        {BYTES("RF64\0\0\0\0WAVEds64\x10\0\0\0"), "sizes in the RF64 header", 0},
+        {BYTES("RF64\0\0\0\0WAVEds64\x1c\0\0\0abcd"), "is it cut off?", 0},
+        {BYTES("RIFF\0\0\0\0WAVE" DS64("\4\0\0\0\0\0\0\0") FORMAT "data\xff\xff\xff\xff"
+                                                                  "1234"),
+         NULL, 0},
+        {BYTES("RF64\0\0\0\0WAVE" DS64("\0\0\0\0\0\0\0\0") FORMAT "data\xff\xff\xff\xff"
+                                                                  "1234"),
+         NULL, 0},
+        {BYTES("RF64\0\0\0\0WAVE" DS64("\xff\xff\xff\xff\xff\xff\xff\xff") FORMAT
+               "data\xff\xff\xff\xff"
+               "1234"),
+         NULL, 0},
+        {BYTES("RF64\0\0\0\0WAVE" DS64("\x40\0\0\0\0\0\0\0") FORMAT "data\4\0\0\0"
+                                                                    "1234"),
+         NULL, 2},
+        {BYTES("BW64\0\0\0\0WAVE" DS64("\4\0\0\0\0\0\0\0") FORMAT "data\xff\xff\xff\xff"
+                                                                  "1234"),
+         NULL, 2},
+    };
+    int16_t back[64];
+    for (size_t i = 0; i < VS__COUNT(headers); i++) {
+        struct source s = {0};
+        int status = open_bytes(&s, headers[i].bytes, headers[i].count);
+        if (headers[i].words) {
+            assert_int_equal(status, -EBADMSG);
+            assert_non_null(strstr(s.words, headers[i].words));
+        } else {
+            assert_int_equal(status, 0);
+            assert_int_equal(s.format.total_frames, headers[i].total);
+            assert_int_equal(read_all(&s, back, sizeof(back), 8), 2);
+            assert_memory_equal(back, "1234", 4);
+        }
+        done(&s);
+    }
+}
+
+/* Standard input, which has no number; numbers that are none; a descriptor that goes away. */
+static void reads_the_descriptor_that_is_named(void **state)
+{
+    struct source s = {
+        .params = {.raw = 1, .rate_hz = 16000, .channels = 1, .format = VS_FORMAT_S16}};
+    struct vs_capture_stamp at;
+    int16_t back[64];
+    int kept = dup(0), fd = memfd_create("stream", MFD_CLOEXEC);
+    assert_true(fd >= 0 && write(fd, "1234", 4) == 4);
+    for (int named = 0; named < 2; named++) {
+        assert_true(lseek(fd, 0, SEEK_SET) == 0 && dup2(fd, 0) == 0);
+        s.state = vs__alloc(vs__capture_pipe.state_size);
+        s.params.env = &s.env;
+        s.params.argument = named ? "0" : NULL;
+        assert_int_equal(vs__capture_pipe.open(s.state, &s.params, &s.format), 0);
+        assert_string_equal(s.format.device, "standard input");
+        assert_int_equal(vs__capture_pipe.read(s.state, back, 0, &at), -EINVAL);
+        assert_int_equal(vs__capture_pipe.read(s.state, back, 8, &at), 2);
+        vs__capture_pipe.close(s.state);
+        vs__capture_pipe.cancel(s.state); /* of one that is closed: nothing */
+        vs__free(s.state);
+    }
+    if (kept >= 0)
+        dup2(kept, 0);
+    close(kept);
+    s.state = vs__alloc(vs__capture_pipe.state_size);
+    s.params.argument = "three";
+    assert_int_equal(vs__capture_pipe.open(s.state, &s.params, &s.format), -EINVAL);
+    vs__free(s.state);
+    s.params.channels = 0;
+    assert_int_equal(open_fd(&s, fd), -EINVAL);
+    vs__capture_pipe.close(s.state);
+    vs__free(s.state);
+    s.params.channels = 1;
+    assert_int_equal(open_fd(&s, fd), 0);
+    close(fd);
+    assert_int_equal(vs__capture_pipe.read(s.state, back, 8, &at), -EBADF);
+    vs__capture_pipe.close(s.state);
+    vs__free(s.state);
+}
+
 /* time ---------------------------------------------------------------------------------------- */
 
 struct dribble {
@@ -600,6 +693,15 @@ static void ends_a_wait_from_a_signal_handler(void **state)
     /* and it stays so */
     assert_int_equal(write(fds[1], "12345678", 8), 8);
     assert_int_equal(vs__capture_pipe.read(s.state, back, 16, &at), -ECANCELED);
+    close(fds[1]);
+    done(&s);
+    /* nor is a header waited for, and that is nobody's mistake */
+    s = (struct source){0};
+    to_cancel = &s;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    assert_int_equal(open_fd(&s, fds[0]), -ECANCELED);
+    assert_int_equal(s.errors, 0);
     signal(SIGALRM, SIG_DFL);
     close(fds[1]);
     done(&s);
@@ -660,6 +762,8 @@ int main(void)
         cmocka_unit_test(survives_each_cut_and_flip),
         cmocka_unit_test(survives_garbage),
         cmocka_unit_test(refuses_what_cannot_be_read),
+        cmocka_unit_test(decides_between_two_words),
+        cmocka_unit_test(reads_the_descriptor_that_is_named),
         cmocka_unit_test(joins_single_bytes),
         cmocka_unit_test(keeps_a_begun_frame),
         cmocka_unit_test(ends_a_wait_from_a_signal_handler),

@@ -218,6 +218,7 @@ static void what_cannot_be_had_is_refused(void **state)
     assert_int_equal(rc, -EFBIG);
     assert_null(r);
     assert_int_equal(count_descriptors(), before);
+    vs__ring_destroy(NULL);
 }
 
 int main(void)

@@ -220,11 +220,14 @@ static void test_preset_thresholds(void **state)
 {
     struct vs_segment_config low = {.size = sizeof(low), .threshold = 0.1f};
     struct vs_segment_config off = {.size = sizeof(off), .threshold_off = 0.55f};
+    struct vs_segment_config lower = {.size = sizeof(lower), .threshold_off = 0.02f};
 
     assert_int_equal(vs_segment_preset("archive", &low), 0);
     assert_true(resolve(&low).threshold_off <= 0.1f);
     assert_int_equal(vs_segment_preset("archive", &off), 0);
     assert_float_equal(resolve(&off).threshold_off, resolve(&off).threshold, 0);
+    assert_int_equal(vs_segment_preset("archive", &lower), 0);
+    assert_float_equal(resolve(&lower).threshold_off, 0.02f, 0);
 }
 
 static void test_onset(void **state)

@@ -192,7 +192,7 @@ int manifest_read(const char *path, struct inputs *inputs)
         else
             status = add_line(&m, line, (size_t)got);
     }
-    if (status == 0 && ferror(file)) {
+    if (status == 0 && !feof(file)) { /* also without memory for a line */
         say("%s: the manifest cannot be read: %s", m.name, strerror(errno));
         status = EXIT_STATUS_NO_INPUT;
     }

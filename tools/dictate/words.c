@@ -390,7 +390,7 @@ static int read_phrases(struct words *w, const char *path, unsigned *ret_line)
         ++*ret_line;
         status = add_phrase(w, line);
     }
-    if (status == 0 && ferror(file))
+    if (status == 0 && !feof(file)) /* also without memory for a line */
         status = -EIO;
     free(line);
     if (file != NULL)
