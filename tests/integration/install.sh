@@ -56,6 +56,7 @@ modules_export_entries()
         "serve.so voicestand_serve " | *"-server.so voicestand_server ") ;;
         "bus.so voicestand_bus voicestand_key_portal voicestand_remote ") ;;
         "x11.so voicestand_key_x11 voicestand_x11 ") ;;
+        "wayland.so voicestand_wayland ") ;;
         *".so vs_module_entry ") ;;
         *) echo "${module##*/}: $names"; return 1 ;;
         esac
