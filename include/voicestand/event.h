@@ -88,8 +88,7 @@ struct vs_event {
     const struct vs_word *words; /**< TEXT that is final: its words in order; NULL where the engine
                                       does not tell when they were said */
     size_t word_count;           /**< how many */
-    float sure;          /**< END, SEGMENT: half `probability`, half the mean of the 200 ms with the
-                                      highest probability */
+    float sure;          /**< END, SEGMENT: mean of the 200 ms with the highest probability */
     int64_t captured_ns; /**< PROBABILITY: CLOCK_MONOTONIC at the source of the hop's end;
                                       0 where the source does not tell, and behind a gap */
 };

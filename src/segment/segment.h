@@ -32,7 +32,7 @@ struct vs__segment_rules {
 int vs__segment_rules(const struct vs_segment_config *config, struct vs__segment_rules *ret,
                       const char **ret_member);
 
-/** Hops of a segment in which speech was surest: 200 ms. */
+/** Hops of a segment by which it is told how sure speech was at best: 200 ms. */
 #define VS__SURE_HOPS 20
 
 enum vs__segment_kind { VS__SEGMENT_START, VS__SEGMENT_END };
@@ -44,8 +44,8 @@ struct vs__segment_step {
     uint64_t start_hop; /**< pre-roll included; never before the end of the one before */
     uint64_t end_hop;   /**< END: padding included */
     float probability;  /**< END: mean over the speech hops' span */
-    float sure; /**< END: half `probability`, half the mean of the VS__SURE_HOPS highest until it
-                     ended, fewer in a shorter one */
+    float
+        sure; /**< END: mean of the VS__SURE_HOPS highest until it ended, fewer in a shorter one */
     bool split; /**< END: cut at the maximum; START: continues such a cut */
 };
 

@@ -162,8 +162,6 @@ static float mean_best(const struct vs__segmenter *s)
 static void step_end(struct vs__segmenter *s, uint64_t end, bool split,
                      struct vs__segment_step *ret)
 {
-    float mean = (float)(s->sum_last / (double)(s->last_hop - s->first_hop + 1));
-
     s->open = false;
     s->floor_hop = end;
     *ret = (struct vs__segment_step){
@@ -171,8 +169,8 @@ static void step_end(struct vs__segmenter *s, uint64_t end, bool split,
         .segment = s->segment,
         .start_hop = s->start_hop,
         .end_hop = end,
-        .probability = mean,
-        .sure = (mean_best(s) + mean) / 2,
+        .probability = (float)(s->sum_last / (double)(s->last_hop - s->first_hop + 1)),
+        .sure = mean_best(s),
         .split = split,
     };
 }

@@ -206,8 +206,7 @@ def an_interrupt_ends_it_at_once(folder):
     with Server(lambda handler: s.hold.wait(20)) as s:
         p = subprocess.Popen([COMMAND, 'transcribe', '--stt', 'http:' + s.url, folder + '/in.wav'],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while not s.got:
-            time.sleep(0.01)
+        wait_until(lambda: s.got, 30, 'it asks')
         began = time.monotonic()
         p.send_signal(signal.SIGINT)
         p.communicate(timeout=20)

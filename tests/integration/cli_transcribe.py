@@ -36,6 +36,13 @@ def hearings(folder):
 
 
 @case
+def each_spoken_prompt_is_heard(folder):
+    """Rules that keep noise from becoming text leave clear speech alone."""
+    p = run('transcribe', '--stt', 'exec:cat >/dev/null; echo heard', '-f', 'jsonl', *recordings())
+    equal(len([e for e in events(p.out) if e['event'] == 'text' and e['text'] == 'heard']), len(recordings()), p.out)
+
+
+@case
 def engines_side_by_side_say_what_one_says(folder):
     path = long_file(folder)
     for form in ('jsonl', 'srt', 'vtt', 'textgrid'):

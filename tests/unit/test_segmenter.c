@@ -403,7 +403,7 @@ static void test_probability(void **state)
     assert_float_equal(t.steps[1].probability, (4 * 0.6f + 2 * 1.0f) / 8, 1e-5f);
 }
 
-/* Half the mean, half that of the 20 highest, whatever their order; over cuts; anew in each segment. */
+/* The mean of the 20 highest, whatever their order; over cuts; anew in each segment. */
 static void test_sure(void **state)
 {
     struct vs_segment_config c = bare();
@@ -414,22 +414,18 @@ static void test_sure(void **state)
     push(&t, 1.0f, 10);
     push(&t, 0.7f, 3);
     push(&t, 0.0f, 10);
-    assert_float_equal(
-        t.steps[1].sure,
-        ((30 * 0.6f + 10 * 1.0f + 3 * 0.7f) / 43 + (10 * 1.0f + 3 * 0.7f + 7 * 0.6f) / 20) / 2,
-        1e-5f);
+    assert_float_equal(t.steps[1].sure, (10 * 1.0f + 3 * 0.7f + 7 * 0.6f) / 20, 1e-5f);
     push(&t, 0.8f, 5);
     push(&t, 0.0f, 10);
-    /* the best with the silence that ended it */
-    assert_float_equal(t.steps[3].sure, (0.8f + 5 * 0.8f / 15) / 2, 1e-5f);
+    assert_float_equal(t.steps[3].sure, 5 * 0.8f / 15, 1e-5f); /* with the silence that ended it */
     c.max_ms = 300;
     begin(&t, c);
     push(&t, 1.0f, 20);
     push(&t, 0.6f, 20);
     push(&t, 0.0f, 10);
     assert_true(t.steps[1].split);
-    for (int i = 1; i <= 3; i += 2)
-        assert_float_equal(t.steps[i].sure, (t.steps[i].probability + 1.0f) / 2, 1e-5f);
+    assert_float_equal(t.steps[1].sure, 1.0f, 1e-5f);
+    assert_float_equal(t.steps[3].sure, 1.0f, 1e-5f);
 }
 
 static void test_flush(void **state)

@@ -138,8 +138,8 @@ static const struct option text[] = {
          "exec:COMMAND, null",
          .choices = stt_names),
     REAL("text-sure", "P", text_sure, 0, 1,
-         "how sure of speech a segment must be for a text: half its mean probability, half that of "
-         "its surest 200 ms; 0 = any [0.8 with native, else any]",
+         "probability that the surest 200 ms of a segment must reach for a text, 0 = any "
+         "[0.87 with native, else any]",
          .none = 1),
     {0}};
 
