@@ -36,9 +36,9 @@ gboolean audio_read_caps(const GstCaps *caps, struct audio *ret);
 /** Timestamp of a frame, counted since `begin`. */
 GstClockTime audio_time(const struct audio *a, guint64 frame);
 
-/** Frames that are missing before `buffer`; negative: it goes back. 0 within 40 ms, which is what
-    GStreamer's sinks take for none, and for the first buffer, whose timestamp becomes `begin`. */
-gint64 audio_arrive(struct audio *a, const GstBuffer *buffer);
+/** Frames that are missing before a buffer with this timestamp; negative: it goes back. 0 within
+    40 ms, which is what GStreamer's sinks take for none, and for the first buffer, whose timestamp becomes `begin`. */
+gint64 audio_arrive(struct audio *a, GstClockTime time);
 
 /** Elements; their types are registered by GStreamer's macros. */
 GST_ELEMENT_REGISTER_DECLARE(voicestandvad)

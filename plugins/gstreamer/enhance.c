@@ -118,11 +118,11 @@ static GstFlowReturn transform(GstBaseTransform *base, GstBuffer *buffer)
 {
     VoicestandEnhance *self = VOICESTAND_ENHANCE(base);
 
-    if (audio_arrive(&self->audio, buffer) != 0) {
+    if (audio_arrive(&self->audio, GST_BUFFER_PTS(buffer)) != 0) {
         GstFlowReturn flow = drain(self);
         if (flow != GST_FLOW_OK)
             return flow;
-        audio_arrive(&self->audio, buffer);
+        audio_arrive(&self->audio, GST_BUFFER_PTS(buffer));
     }
     take_controls(self, FALSE);
     gssize left = enhance(self, buffer);

@@ -53,13 +53,13 @@ GstClockTime audio_time(const struct audio *a, guint64 frame)
     return a->begin + gst_util_uint64_scale_round(frame, GST_SECOND, a->rate_hz);
 }
 
-gint64 audio_arrive(struct audio *a, const GstBuffer *buffer)
+gint64 audio_arrive(struct audio *a, GstClockTime time)
 {
     if (!GST_CLOCK_TIME_IS_VALID(a->begin))
-        a->begin = GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : 0;
-    if (!GST_BUFFER_PTS_IS_VALID(buffer))
+        a->begin = GST_CLOCK_TIME_IS_VALID(time) ? time : 0;
+    if (!GST_CLOCK_TIME_IS_VALID(time))
         return 0;
-    gint64 late_ns = GST_CLOCK_DIFF(audio_time(a, a->frames), GST_BUFFER_PTS(buffer));
+    gint64 late_ns = GST_CLOCK_DIFF(audio_time(a, a->frames), time);
     guint64 frames = gst_util_uint64_scale_round((guint64)ABS(late_ns), a->rate_hz, GST_SECOND);
     if (ABS(late_ns) <= JITTER_MS * GST_MSECOND)
         return 0;

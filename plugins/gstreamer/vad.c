@@ -139,10 +139,10 @@ static GstFlowReturn hear(GstBaseTransform *base, GstBuffer *buffer)
 
     if (!self->stream || !gst_buffer_map(buffer, &map, GST_MAP_READ))
         return GST_FLOW_ERROR;
-    gint64 missing = audio_arrive(&self->audio, buffer);
+    gint64 missing = audio_arrive(&self->audio, GST_BUFFER_PTS(buffer));
     if (missing < 0) {
         finish(self);
-        audio_arrive(&self->audio, buffer);
+        audio_arrive(&self->audio, GST_BUFFER_PTS(buffer));
     } else if (missing > 0) {
         self->audio.frames += (guint64)missing;
         rc = vs_stream_gap(self->stream, (guint64)missing);

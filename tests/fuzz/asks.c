@@ -217,7 +217,7 @@ static void ask_parts(struct fuzz *f, struct asked *a)
 /* A form in any pieces, of parts or of any bytes: refused with a sentence, or what it says. */
 void fuzz_form(struct fuzz *f)
 {
-    static const char *const types[] = {"multipart/form-data; boundary=" BOUNDARY,
+    static const char *const types[] = {("multipart/form-data; boundary=" BOUNDARY),
                                         "multipart/form-data; boundary=\"a b\"",
                                         "multipart/form-data", "text/plain"};
     uint8_t kind = fuzz_u8(f);

@@ -34,6 +34,7 @@ static void lists_of_processors(void **state)
         {"1--2", NULL}, {"1 2", NULL},
     };
     uint64_t cpus[VS_CPU_WORDS], none[VS_CPU_WORDS] = {0}, some[VS_CPU_WORDS] = {~0ull};
+    const char *begun = "7-9,x";
     char back[64];
 
     (void)state;
@@ -46,7 +47,7 @@ static void lists_of_processors(void **state)
             assert_string_equal(back, lists[i].back);
         }
     }
-    assert_int_equal(vs__cpus_parse("7-9,x", "7-9,x" + 3, cpus), 0);
+    assert_int_equal(vs__cpus_parse(begun, begun + 3, cpus), 0);
     assert_int_equal(vs__cpus_first(cpus), 7);
     assert_int_equal(vs__cpus_count(cpus), 3);
     vs__cpus_add(none, VS_CPUS_MAX); /* passed over */
@@ -149,8 +150,9 @@ static void tables_of_weights(void **state)
 {
     static const char *const bad[] = {
         "{\"__metadata__\":5,\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
-        "{\"__metadata__\":{\"k\":5},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
-        "}",
+        ("{\"__metadata__\":{\"k\":5},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]"
+         "}"
+         "}"),
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}",
         "{\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,8]}}",
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,16]}}",

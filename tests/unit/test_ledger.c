@@ -218,8 +218,8 @@ static void what_is_right_is_taken(void **state)
         LEDGER(9, 7, "\"of_a_version_to_come\":2", 1, 1), /* lost events explain lost gaps */
         LEDGER(9, 7, "\"at_stop\":2", 1, 0),              /* so does an end in the middle */
         GAP(1, 2, ",\"frames\":1,\"cause\":\"ring_full\"") LEDGER(9, 8, "\"ring_full\":1", 2, 0),
-        "{\"event\":\"ledger\",\"captured\":1,\"delivered\":1,\"gaps\":0,\"events_dropped\":0,"
-        "\"residual\":0}",
+        ("{\"event\":\"ledger\",\"captured\":1,\"delivered\":1,\"gaps\":0,\"events_dropped\":0,"
+         "\"residual\":0}"),
     };
     struct vs_ledger_report report;
 
