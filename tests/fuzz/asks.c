@@ -328,8 +328,8 @@ void fuzz_http_reply(struct fuzz *f)
     FUZZ_CHECK(memchr(a.message, 0, sizeof(a.message)));
     FUZZ_CHECK(status == vs__http_read(type, (const char *)f->at, f->left, &b));
     FUZZ_CHECK(!a.text || strcmp(a.text, b.text) == 0);
+    vs__free(b.text);
     vs__http_read_error((const char *)f->at, f->left, &b);
     FUZZ_CHECK(memchr(b.message, 0, sizeof(b.message)));
     vs__free(a.text);
-    vs__free(b.text);
 }

@@ -34,6 +34,8 @@ static ssize_t show(void *user, char *to, size_t bytes)
     size_t n = VS__MIN(VS__MIN(bytes, showing.piece), showing.left);
 
     (void)user;
+    if (n == 0)
+        return 0;
     memcpy(to, showing.at, n);
     showing.at += n;
     showing.left -= n;
