@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernels for AVX-512 with VNNI: sums of 8-bit products. */
 #include <immintrin.h>
-#include <string.h>
 
 #include "dsp/kernels.h"
 
@@ -11,33 +10,10 @@ static __m512i add_products(__m512i sum, __m512i b, const int8_t *a)
     return _mm512_dpbusd_epi32(sum, b, _mm512_loadu_si512(a));
 }
 
-/* Sums of 16 * vectors rows that lie `step` bytes apart. */
-static inline __attribute__((always_inline)) void sum_rows(int32_t *dst, const int8_t *a,
-                                                           size_t step, const uint8_t *b, size_t n,
-                                                           size_t vectors)
-{
-    __m512i sum[6];
-    for (size_t v = 0; v < vectors; v++)
-        sum[v] = _mm512_setzero_si512();
-    for (size_t i = 0; i < n; i += 4, a += step) {
-        int32_t four;
-        memcpy(&four, b + i, sizeof(four));
-        __m512i x = _mm512_set1_epi32(four);
-        for (size_t v = 0; v < vectors; v++)
-            sum[v] = add_products(sum[v], x, a + 64 * v);
-    }
-    for (size_t v = 0; v < vectors; v++)
-        _mm512_storeu_si512(dst + 16 * v, sum[v]);
-}
+#include "dsp/x86/rows_avx512.h"
 
 void vs__rows_s8_avx512_vnni(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n,
                              size_t count)
 {
-    size_t r = 0;
-    for (; r + 96 <= count; r += 96)
-        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 6);
-    for (; r + 48 <= count; r += 48)
-        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 3);
-    for (; r < count; r += 16)
-        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 1);
+    rows_s8(dst, a, b, n, count);
 }
