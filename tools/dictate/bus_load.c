@@ -10,6 +10,7 @@
 
 #include <voicestand/voicestand.h>
 
+#include "common/part.h"
 #include "dictate/bus.h"
 #include "dictate/control.h"
 
@@ -43,16 +44,13 @@ static int ask(void *user, const char *verb, char *ret, size_t bytes)
 int bus_open(const struct vs_env *env, const char *socket, struct bus **ret)
 {
     struct bus *b = calloc(1, sizeof(*b));
-    char path[4200];
     int status = b != NULL ? 0 : -ENOMEM;
 
     if (status < 0)
         return status;
     snprintf(b->socket, sizeof(b->socket), "%s", socket);
-    if (vs_module_path(env, "bus", path, sizeof(path)) == 0)
-        b->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    b->ops = b->module != NULL ? dlsym(b->module, BUS_ENTRY) : NULL;
-    if (b->ops == NULL || b->ops->abi != BUS_ABI)
+    b->ops = part_load(env, "bus", BUS_ENTRY, BUS_ABI, 0, &b->module);
+    if (b->ops == NULL)
         status = -ENOENT;
     if (status == 0)
         status = b->ops->start(ask, b, &b->running);

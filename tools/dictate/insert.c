@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/folders.h"
+#include "common/part.h"
 #include "dictate/remote.h"
 #include "dictate/run.h"
 #include "dictate/utf8.h"
@@ -185,13 +186,9 @@ static void close_wayland(struct wayland *w)
 /* @return as its open(); -ENOENT: there is no such module */
 static int open_wayland(const struct insert_ask *ask, struct wayland *w, struct insert_done *ret)
 {
-    char path[4200];
-
     *w = (struct wayland){0};
-    if (vs_module_path(ask->env, "wayland", path, sizeof(path)) == 0)
-        w->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    w->ops = w->module != NULL ? dlsym(w->module, WAYLAND_ENTRY) : NULL;
-    if (w->ops == NULL || w->ops->abi != WAYLAND_ABI) {
+    w->ops = part_load(ask->env, "wayland", WAYLAND_ENTRY, WAYLAND_ABI, 0, &w->module);
+    if (w->ops == NULL) {
         snprintf(ret->why, sizeof(ret->why), "the wayland module is not installed");
         return -ENOENT;
     }
@@ -268,13 +265,9 @@ static void close_x11(struct x11 *x)
 
 static int open_x11(const struct insert_ask *ask, struct x11 *x, struct insert_done *ret)
 {
-    char path[4200];
-
     *x = (struct x11){0};
-    if (vs_module_path(ask->env, "x11", path, sizeof(path)) == 0)
-        x->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    x->ops = x->module != NULL ? dlsym(x->module, X11_ENTRY) : NULL;
-    if (x->ops == NULL || x->ops->abi != X11_ABI) {
+    x->ops = part_load(ask->env, "x11", X11_ENTRY, X11_ABI, 0, &x->module);
+    if (x->ops == NULL) {
         snprintf(ret->why, sizeof(ret->why), "the x11 module is not installed");
         return -ENOENT;
     }
@@ -321,17 +314,9 @@ static int press_keys(const struct insert_ask *ask, const char *keys, struct ins
 static int open_remote(const struct insert_ask *ask, void **ret_module,
                        const struct remote_ops **ret, struct insert_done *done)
 {
-    char path[4200];
-    void *module = NULL;
-
-    if (vs_module_path(ask->env, "bus", path, sizeof(path)) == 0)
-        module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    *ret = module != NULL ? dlsym(module, REMOTE_ENTRY) : NULL;
-    *ret_module = module;
-    if (*ret != NULL && (*ret)->abi == REMOTE_ABI)
+    *ret = part_load(ask->env, "bus", REMOTE_ENTRY, REMOTE_ABI, 0, ret_module);
+    if (*ret != NULL)
         return 0;
-    if (module != NULL)
-        dlclose(module);
     snprintf(done->why, sizeof(done->why), "the bus module is not installed");
     return -ENOENT;
 }

@@ -10,6 +10,8 @@
 
 #include <voicestand/voicestand.h>
 
+#include "common/part.h"
+
 struct keys {
     enum key_way way;
     void *module, *state;
@@ -47,17 +49,14 @@ static bool fits(enum key_way way)
 
 static int load(const struct vs_env *env, struct keys *k, char *why, const char **ret_fix)
 {
-    char path[4200];
-
     if (k->way == KEYS_EVDEV) {
         k->ops = &key_evdev;
         return 0;
     }
-    if (vs_module_path(env, ways[k->way].module, path, sizeof(path)) == 0)
-        /* it stays: what it says to do about a failure is its own text */
-        k->module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    k->ops = k->module != NULL ? dlsym(k->module, ways[k->way].entry) : NULL;
-    if (k->ops != NULL && k->ops->abi == KEY_ABI)
+    /* it stays: what it says to do about a failure is its own text */
+    k->ops =
+        part_load(env, ways[k->way].module, ways[k->way].entry, KEY_ABI, RTLD_NODELETE, &k->module);
+    if (k->ops != NULL)
         return 0;
     snprintf(why, KEY_WHY, "the module '%s' is not installed", ways[k->way].module);
     *ret_fix = ways[k->way].fix;

@@ -8,6 +8,7 @@
 
 #include "common/common.h"
 #include "common/listener.h"
+#include "common/part.h"
 #include "serve/serve.h"
 
 struct metrics_server {
@@ -51,12 +52,8 @@ static int answer(void *user, const char *path, const char *since, struct serve_
 
 static int load(struct metrics_server *s, const struct vs_env *env)
 {
-    char path[4200];
-
-    if (vs_module_path(env, "serve", path, sizeof(path)) == 0)
-        s->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    s->ops = s->module != NULL ? dlsym(s->module, SERVE_ENTRY) : NULL;
-    if (s->ops != NULL && s->ops->abi == SERVE_ABI)
+    s->ops = part_load(env, "serve", SERVE_ENTRY, SERVE_ABI, 0, &s->module);
+    if (s->ops != NULL)
         return 0;
     say("--metrics: the serve module is not installed; build it with libmicrohttpd-dev");
     return EXIT_STATUS_MISSING;

@@ -13,6 +13,7 @@
 #include "common/common.h"
 #include "common/listener.h"
 #include "common/manager.h"
+#include "common/part.h"
 #include "serve/server.h"
 #include "serve/speech.h"
 
@@ -113,16 +114,13 @@ static int load_module(const struct kind *kind, const struct settings *s,
 {
     struct sentences words;
     struct vs_env env;
-    char path[4200];
-    void *module = NULL;
+    void *module;
 
     sentences_init(&words, s, NULL);
     sentences_env(&words, s, &env);
-    if (vs_module_path(&env, kind->module, path, sizeof(path)) == 0)
-        module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    *ret = module != NULL ? dlsym(module, SERVER_ENTRY) : NULL;
-    if (*ret != NULL && (*ret)->abi == SERVER_ABI)
-        return 0;
+    *ret = part_load(&env, kind->module, SERVER_ENTRY, SERVER_ABI, 0, &module);
+    if (*ret != NULL)
+        return 0; /* it stays until the end */
     say("serve %s: the module %s is not installed; build it with %s", kind->name, kind->module,
         kind->needs);
     return EXIT_STATUS_MISSING;
