@@ -12,7 +12,7 @@ from rig import Watch, check, finish, make_tape, parse, start
 
 FRAME_BYTES = {'s16': 2, 's24': 3, 's32': 4, 'f32': 4}
 HEADER_BYTES = 44
-DETECTORS = ('energy', 'native') # the first costs little, and hours count here; the second runs in one piece of eight
+DETECTORS = ('energy', 'native') # each runs half of the pieces
 
 
 class Bulk:
@@ -85,7 +85,7 @@ def run(rig, hours, until):
     total, piece = (0.4, 0.1) if small else (hours, 8)
     turn = 0
     while rig.heard_s() < total * 3600 and time.monotonic() < until:
-        (b.pipe if turn % 2 else b.files)(piece, DETECTORS[turn // 2 % 8 == 0])
+        (b.pipe if turn % 2 else b.files)(piece, DETECTORS[turn // 2 % 2])
         turn += 1
     if not small and time.monotonic() < until:
         beyond_32_bits(b)
@@ -147,7 +147,7 @@ def slope(rig, seconds, until):
         arguments += ['--metrics', 'unix:' + socket]
     p = start(rig, *arguments, stdin=subprocess.PIPE)
     watch, over = Watch(p.pid, 2.0), threading.Event()
-    reader = threading.Thread(target=read_figures, args=(socket, over), daemon=True)
+    reader = threading.Thread(target=read_figures, args=(socket, watch, over), daemon=True)
     reader.start()
     began, sent = time.monotonic(), 0
     with open(tape, 'rb') as f:
@@ -172,7 +172,10 @@ def slope(rig, seconds, until):
         check(held['kib'][1] - held['kib'][0] <= 1024, 'memory grows:', held)
 
 
-def read_figures(socket, over):
+def read_figures(socket, watch, over):
+    """Every five seconds; what the process holds is looked at between the readings, when no connection is open."""
     while not over.wait(5):
-        subprocess.run(['curl', '-s', '--unix-socket', socket, 'http://x/metrics'], stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+        with watch.still:
+            subprocess.run(['curl', '-s', '--unix-socket', socket, 'http://x/metrics'], stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            over.wait(0.2)

@@ -223,11 +223,13 @@ class Watch(threading.Thread):
     def __init__(self, pid, every=1.0):
         super().__init__(daemon=True)
         self.pid, self.every, self.seen, self.over = pid, every, [], threading.Event()
+        self.still = threading.Lock() # who holds it is not looked at
         self.start()
 
     def run(self):
         while not self.over.wait(self.every):
-            held = holds(self.pid)
+            with self.still:
+                held = holds(self.pid)
             if held is None:
                 return
             self.seen.append((time.monotonic(),) + held)

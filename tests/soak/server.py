@@ -81,6 +81,7 @@ class Session:
 # as fast as it can -------------------------------------------------------------------------------------
 
 LOOP_S = 600
+SPEED = 200 # times real time: a core does it, with some of it left
 
 
 def freewheel(rig, hours, until):
@@ -108,7 +109,7 @@ def parse_tape(rig, tape):
 
 def one_freewheel(rig, session, raw, wanted, loops, frames):
     out = rig.path('free.jsonl')
-    feeder = session.feeder('tape', raw, '150', str(loops))
+    feeder = session.feeder('tape', raw, str(SPEED), str(loops))
     p = session.listen(out, '-c', 'pipewire:tape,node.group=pipewire.freewheel,node.latency=8192/48000', '--ring-ms',
                        '60000')
     watch, began = Watch(p.pid), time.monotonic()
