@@ -19,6 +19,10 @@
 #define LIST_NS     2000000000
 #define BACKOFF_MIN 50 /* ms between tries to reach a server that is gone */
 #define BACKOFF_MAX 200
+/* A stream without a microphone is told of an error, and yet is linked when one comes: only one that has not
+   recovered for so long is connected anew, and again after twice as long. */
+#define FAILED_MS  1000
+#define FAILED_MAX 3 /* times that the wait doubles */
 /* A stream also stops for a moment when it is renegotiated: only then is it worth a sentence. */
 #define GONE_MS 250
 /* A session manager that was killed and came back has been seen to leave a stream without a microphone that
@@ -63,7 +67,8 @@ struct pipewire_source {
     struct spa_hook stream_hook;
     struct spa_source *retry, *patience, *relink; /* timers */
     unsigned backoff_ms;
-    unsigned relinks; /* since a microphone came */
+    unsigned relinks;  /* since a microphone came */
+    unsigned failures; /* of streams since one flowed */
     bool flows;
     bool is_gone; /* and that was said */
 
@@ -245,6 +250,8 @@ static void on_state(void *data, enum pw_stream_state old, enum pw_stream_state 
     struct pipewire_source *s = data;
     s->flows = state == PW_STREAM_STATE_STREAMING;
     if (s->flows) {
+        s->failures = 0;
+        set_timer(s, s->retry, 0);
         set_timer(s, s->patience, 0);
         set_timer(s, s->relink, 0);
         if (s->is_gone)
@@ -256,8 +263,10 @@ static void on_state(void *data, enum pw_stream_state old, enum pw_stream_state 
         atomic_fetch_add_explicit(&s->generation, 1, memory_order_relaxed);
         set_timer(s, s->patience, GONE_MS);
     }
-    if (state == PW_STREAM_STATE_ERROR && !s->server.is_broken)
-        set_timer(s, s->retry, s->backoff_ms);
+    if (state == PW_STREAM_STATE_ERROR && !s->server.is_broken) {
+        set_timer(s, s->retry, FAILED_MS << s->failures);
+        s->failures = VS__MIN(s->failures + 1, FAILED_MAX);
+    }
 }
 
 static void on_patience(void *data, uint64_t expirations)
@@ -391,12 +400,17 @@ static void on_retry(void *data, uint64_t expirations)
     struct pipewire_source *s = data;
     bool was_broken = s->server.is_broken;
     int status;
-    if (!s->sink)
+    if (!s->sink || (s->flows && !was_broken))
         return;
     destroy_stream(s);
     if (s->server.core)
         vs__pw_disconnect(&s->server);
     status = vs__pw_connect(&s->server);
+    if (status < 0 && !was_broken) { /* it went between the two */
+        s->server.is_broken = true;
+        on_broken(s);
+        return;
+    }
     if (status == 0)
         status = create_stream(s);
     if (status < 0) {

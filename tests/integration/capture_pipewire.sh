@@ -89,7 +89,7 @@ if [ $? -eq 77 ]; then
     echo '1..0 # SKIP the pipewire module is not built'
     exit 0
 fi
-echo '1..10'
+echo '1..11'
 grep -q '^device pipewire:test-mic default=1' "$work/log"
 report $? 'the microphone is listed as the default'
 
@@ -158,6 +158,24 @@ serial()
     timeout 5 pw-cli ls Node |
         awk '/object.serial/ { serial = $3 } /node.name = "voicestand"/ { print serial }'
 }
+# Without a microphone the session manager tells the stream of an error; it links it all the same later.
+mic-remove
+listen pipewire "$work/out" 60 16000
+sleep .5
+before=$(serial)
+sleep .3
+after=$(serial)
+mic-add
+for ((try = 0; try < 100; try++)); do
+    [ -s "$work/out" ] && break
+    sleep .05
+done
+sleep .3
+echo "node $before, then $after, then $(serial)" >>"$work/log"
+[ -n "$before" ] && [ "$before" = "$after" ] && [ "$after" = "$(serial)" ]
+report $? 'a stream that waits for a microphone is left alone, and is the one that hears it'
+finish
+
 listen pipewire "$work/out" 60 16000
 sleep .5
 kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
