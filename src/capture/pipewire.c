@@ -25,8 +25,8 @@
 #define FAILED_MAX 3 /* times that the wait doubles */
 /* A stream also stops for a moment when it is renegotiated: only then is it worth a sentence. */
 #define GONE_MS 250
-/* A session manager that was killed and came back has been seen to leave a stream without a microphone that
-   was there. The stream is made anew where none flows so long after one came, and again after twice as long. */
+/* A new session manager does not link a stream that the one before has dealt with: it is made anew at once. So is
+   one that does not flow so long after a microphone came, and again after twice as long. */
 #define UNLINKED_MS  1000
 #define UNLINKED_MAX 4 /* times; then until the next microphone comes */
 
@@ -70,7 +70,8 @@ struct pipewire_source {
     unsigned relinks;  /* since a microphone came */
     unsigned failures; /* of streams since one flowed */
     bool flows;
-    bool is_gone; /* and that was said */
+    bool is_managed; /* the stream: a session manager has linked or refused it */
+    bool is_gone;    /* the microphone, and that was said */
 
     _Atomic uint32_t generation; /* relaxed: raised whenever the stream stops flowing */
     struct track track;
@@ -249,6 +250,7 @@ static void on_state(void *data, enum pw_stream_state old, enum pw_stream_state 
 {
     struct pipewire_source *s = data;
     s->flows = state == PW_STREAM_STATE_STREAMING;
+    s->is_managed |= s->flows || state == PW_STREAM_STATE_ERROR;
     if (s->flows) {
         s->failures = 0;
         set_timer(s, s->retry, 0);
@@ -319,7 +321,7 @@ static void destroy_stream(struct pipewire_source *s)
     spa_hook_remove(&s->stream_hook);
     pw_stream_destroy(s->stream);
     s->stream = NULL;
-    s->flows = false;
+    s->flows = s->is_managed = false;
     s->track.graph = NULL;
 }
 
@@ -378,6 +380,15 @@ static void on_microphone(void *user)
     s->relinks = 0;
     if (!s->flows)
         set_timer(s, s->relink, UNLINKED_MS);
+}
+
+/* Not within the callback: the stream belongs to the connection that calls. */
+static void on_manager(void *user)
+{
+    struct pipewire_source *s = user;
+    s->relinks = 0;
+    if (s->is_managed && !s->flows)
+        set_timer(s, s->relink, 1);
 }
 
 static void on_relink(void *data, uint64_t expirations)
@@ -528,6 +539,7 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
     s->server.listens = true;
     s->server.on_broken = on_broken;
     s->server.on_microphone = on_microphone;
+    s->server.on_manager = on_manager;
     s->server.user = s;
     s->backoff_ms = BACKOFF_MIN;
     status = vs__pw_start(&s->server);

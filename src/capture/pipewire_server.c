@@ -44,10 +44,16 @@ static void on_done(void *data, uint32_t id, int seq)
     pw_thread_loop_signal(s->loop, false);
 }
 
+/* A server that dies before it has read what we said resets the connection. */
+static bool is_lost(int status)
+{
+    return status == -EPIPE || status == -ECONNRESET;
+}
+
 static void on_error(void *data, uint32_t id, int seq, int status, const char *message)
 {
     struct vs__pw_server *s = data;
-    if (id != PW_ID_CORE || status != -EPIPE || s->is_broken)
+    if (id != PW_ID_CORE || !is_lost(status) || s->is_broken)
         return;
     s->is_broken = true;
     pw_thread_loop_signal(s->loop, false);
@@ -72,8 +78,11 @@ static void on_arrival(void *data, uint32_t id, uint32_t permissions, const char
 {
     struct vs__pw_server *s = data;
     const char *class = props ? spa_dict_lookup(props, PW_KEY_MEDIA_CLASS) : NULL;
+    const char *name = props ? spa_dict_lookup(props, PW_KEY_METADATA_NAME) : NULL;
     if (strcmp(type, PW_TYPE_INTERFACE_Node) == 0 && class && is_microphone(class))
         s->on_microphone(s->user);
+    else if (strcmp(type, PW_TYPE_INTERFACE_Metadata) == 0 && name && strcmp(name, "default") == 0)
+        s->on_manager(s->user);
 }
 
 static const struct pw_registry_events arrival_events = {
@@ -125,7 +134,7 @@ int vs__pw_connect(struct vs__pw_server *s)
         return errno == EACCES || errno == EPERM ? -EACCES : -EHOSTDOWN;
     memset(&s->core_hook, 0, sizeof(s->core_hook));
     pw_core_add_listener(s->core, &s->core_hook, &core_events, s);
-    if (!s->listens || !s->on_microphone)
+    if (!s->listens)
         return 0;
     s->registry = pw_core_get_registry(s->core, PW_VERSION_REGISTRY, 0);
     if (!s->registry)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The connection to a PipeWire server, and what is there to capture from. Part of the pipewire
-   module: the only two source files that include its headers. */
+   module: only its source files include PipeWire's headers. */
 #ifndef VS_SRC_CAPTURE_PIPEWIRE_SERVER_H
 #define VS_SRC_CAPTURE_PIPEWIRE_SERVER_H
 
@@ -27,10 +27,11 @@ struct vs__pw_server {
     struct spa_hook core_hook;
     struct pw_registry *registry; /* of one that listens; NULL = none */
     struct spa_hook registry_hook;
-    /* In the loop's thread, each may be NULL: the server is gone; a microphone is there, also told of those
-       that were there before. The second is only told to one that listens. */
+    /* In the loop's thread: the server is gone; a microphone, a session manager is there, which is also told of
+       those that were there before. All are only told to one that listens. */
     void (*on_broken)(void *user);
     void (*on_microphone)(void *user);
+    void (*on_manager)(void *user);
     void *user;
     int pending; /* number of the sync that is waited for */
     bool is_done, is_broken;

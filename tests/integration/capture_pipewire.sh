@@ -89,7 +89,7 @@ if [ $? -eq 77 ]; then
     echo '1..0 # SKIP the pipewire module is not built'
     exit 0
 fi
-echo '1..11'
+echo '1..12'
 grep -q '^device pipewire:test-mic default=1' "$work/log"
 report $? 'the microphone is listed as the default'
 
@@ -158,22 +158,49 @@ serial()
     timeout 5 pw-cli ls Node |
         awk '/object.serial/ { serial = $3 } /node.name = "voicestand"/ { print serial }'
 }
-# Without a microphone the session manager tells the stream of an error; it links it all the same later.
+# A new session manager does not link a stream that its predecessor had linked; we make it anew at once, and not
+# only when a second has passed. The machine may be busy for once.
+monotonic() { python3 -c 'import time; print(time.monotonic())'; }
+status=1
+for ((try = 0; try < 3 && status; try++)); do
+    listen pipewire "$work/out" 60 16000
+    sleep .5
+    kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
+    await 'microphone gone'
+    (
+        # shellcheck source=/dev/null
+        . "$PRIVATE_PIPEWIRE/lib.sh"
+        launch wireplumber wireplumber
+        wait_for 200 has_manager
+    )
+    mic-remove # those of devices go and come with the manager
+    since=$(monotonic)
+    mic-add
+    await 'microphone back'
+    echo "microphone added $since" >>"$work/log"
+    awk -v since="$since" '/^state .* microphone back/ { took = $2 - since } END { exit !(took && took < 0.8) }' \
+        "$work/log"
+    status=$?
+    finish
+done
+report $status 'the session manager may die and come back'
+
+# Without a microphone the session manager tells the stream of an error, and links it all the same when one comes;
+# it is made anew only after a second, and then after two.
 mic-remove
 listen pipewire "$work/out" 60 16000
-sleep .5
-before=$(serial)
-sleep .3
-after=$(serial)
+for ((try = 0; try < 10; try++)); do
+    serial
+    sleep .05
+done | sort -u >"$work/nodes"
 mic-add
 for ((try = 0; try < 100; try++)); do
     [ -s "$work/out" ] && break
     sleep .05
 done
-sleep .3
-echo "node $before, then $after, then $(serial)" >>"$work/log"
-[ -n "$before" ] && [ "$before" = "$after" ] && [ "$after" = "$(serial)" ]
-report $? 'a stream that waits for a microphone is left alone, and is the one that hears it'
+sed 's/^/node /' "$work/nodes" >>"$work/log"
+[ "$(wc -l <"$work/nodes")" -gt 0 ] && [ "$(wc -l <"$work/nodes")" -le 2 ] && [ -s "$work/out" ]
+report $? 'a stream that waits for a microphone is left alone, and hears it'
 finish
 
 listen pipewire "$work/out" 60 16000
