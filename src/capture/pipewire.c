@@ -15,10 +15,13 @@
 #include "capture/check.h"
 #include "capture/pipewire_server.h"
 
-#define ANSWER_NS   3000000000 /* what a server may take to answer */
-#define LIST_NS     2000000000
-#define BACKOFF_MIN 50 /* ms between tries to reach a server that is gone */
-#define BACKOFF_MAX 200
+#define ANSWER_NS 3000000000 /* what a server may take to answer */
+#define LIST_NS   2000000000
+/* ms between tries to reach a server that is gone, each wait twice the one before: the first wait, that when
+   its socket has appeared, which listens at once as a rule, and the longest */
+#define BACKOFF_MIN  50
+#define BACKOFF_SEEN 1
+#define BACKOFF_MAX  200
 /* A stream without a microphone is told of an error, and yet is linked when one comes: only one that has not
    recovered for so long is connected anew, and again after twice as long. */
 #define FAILED_MS  1000
@@ -372,6 +375,16 @@ static void on_broken(void *user)
     say(s, "audio server gone");
     s->backoff_ms = BACKOFF_MIN;
     set_timer(s, s->retry, s->backoff_ms);
+    vs__pw_watch(&s->server);
+}
+
+static void on_socket(void *user)
+{
+    struct pipewire_source *s = user;
+    if (!s->sink || !s->server.is_broken)
+        return;
+    s->backoff_ms = BACKOFF_SEEN;
+    set_timer(s, s->retry, s->backoff_ms);
 }
 
 static void on_microphone(void *user)
@@ -431,6 +444,7 @@ static void on_retry(void *data, uint64_t expirations)
         return;
     }
     s->backoff_ms = BACKOFF_MIN;
+    vs__pw_unwatch(&s->server);
     if (was_broken)
         say(s, "audio server back");
 }
@@ -540,6 +554,7 @@ static int open_pipewire(void *state, const struct vs_capture_params *params,
     s->server.on_broken = on_broken;
     s->server.on_microphone = on_microphone;
     s->server.on_manager = on_manager;
+    s->server.on_socket = on_socket;
     s->server.user = s;
     s->backoff_ms = BACKOFF_MIN;
     status = vs__pw_start(&s->server);
@@ -615,6 +630,7 @@ static void close_pipewire(void *state)
         if (s->relink)
             pw_loop_destroy_source(loop, s->relink);
         s->retry = s->patience = s->relink = NULL;
+        vs__pw_unwatch(&s->server);
         vs__pw_disconnect(&s->server);
         pw_thread_loop_unlock(s->server.loop);
         vs__pw_stop(&s->server);

@@ -32,7 +32,11 @@ struct vs__pw_server {
     void (*on_broken)(void *user);
     void (*on_microphone)(void *user);
     void (*on_manager)(void *user);
+    void (*on_socket)(
+        void *user); /* of one that watches: a server's socket was made, and is to listen */
     void *user;
+    struct spa_source *watch; /* on the folder of the socket; NULL = none */
+    char socket_name[256];
     int pending; /* number of the sync that is waited for */
     bool is_done, is_broken;
     uint32_t rate_hz; /* of the graph, 0 = not said */
@@ -55,6 +59,11 @@ int vs__pw_connect(struct vs__pw_server *s);
 int vs__pw_look(struct vs__pw_server *s, int64_t deadline_ns, struct vs__pw_catalogue *ret);
 /** Undo vs__pw_connect(); harmless if it failed. Same rule of locking. */
 void vs__pw_disconnect(struct vs__pw_server *s);
+/** Tell on_socket() when a server's socket is made, from now on; where that cannot be seen, nothing is told, and
+    tries at times must do. Same rule of locking. */
+void vs__pw_watch(struct vs__pw_server *s);
+/** Undo vs__pw_watch(); harmless without. Not within on_socket(). Same rule of locking. */
+void vs__pw_unwatch(struct vs__pw_server *s);
 /** Undo vs__pw_start(); the loop is not locked. */
 void vs__pw_stop(struct vs__pw_server *s);
 

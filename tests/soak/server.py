@@ -78,6 +78,36 @@ class Session:
                  0.02)
 
 
+class Witness:
+    """A bare client of PipeWire that listens beside us; see tests/integration/witness.c."""
+
+    def __init__(self, session, flows):
+        self.path = session.rig.path('witness')
+        with open(self.path, 'w') as out:
+            self.p = subprocess.Popen([os.path.join(session.rig.build, 'tests', 'integration', 'witness')],
+                                      env=session.env, stdout=out)
+        if flows:
+            self.instant('sound', 0)
+
+    def instant(self, word, since_ns):
+        """When it said this first after that time; None where it waits in vain, as it does no more than wait."""
+        def look():
+            with open(self.path) as f:
+                said = [line.split() for line in f if line.endswith('\n')]
+            return next((int(ns) for what, ns in said if what == word and int(ns) > since_ns), None)
+        try:
+            return wait_for(look, 3, word, 0.005)
+        except Broken:
+            return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.p.terminate()
+        self.p.wait()
+
+
 # as fast as it can -------------------------------------------------------------------------------------
 
 LOOP_S = 600
@@ -182,7 +212,7 @@ class Faults:
 
     def __init__(self, rig, session):
         self.rig, self.session, self.out = rig, session, rig.path('live.jsonl')
-        self.extra = False
+        self.deaf = {} # how often a bare client heard nothing any more
 
     def begin(self):
         with open(self.out, 'w'):
@@ -233,11 +263,18 @@ class Faults:
             return next((e for e in self.seen if e['mono_ns'] > since_ns and wanted(e)), None)
         return wait_for(look, seconds, what, 0.005)
 
-    def sound_since(self, since_ns, what, name, limit_s=15):
-        """Audio flows again: the gap before its first frames is told. Takes the time from then on."""
-        gap = self.await_event(since_ns, lambda e: e['event'] == 'gap', limit_s, what)
+    def sound_since(self, since_ns, what, witness):
+        """Audio flows again: the gap before its first frames is told. Takes the time from then on, and of that
+        what a bare client needed in the same moment."""
+        gap = self.await_event(since_ns, lambda e: e['event'] == 'gap', 15, 'sound after: ' + what)
         took = (gap['mono_ns'] - since_ns) / 1e6
-        self.rig.took(name, took)
+        self.rig.took(what + ' back to the first sample', took)
+        bare_ns = witness.instant('sound', since_ns)
+        if bare_ns:
+            self.rig.took(what + ' back: a bare client', (bare_ns - since_ns) / 1e6)
+            self.rig.took(what + ' back: we, later than it', (gap['mono_ns'] - bare_ns) / 1e6)
+        else:
+            self.deaf[what] = self.deaf.get(what, 0) + 1
         return took
 
     def pause(self, most):
@@ -246,14 +283,16 @@ class Faults:
     # what happens -------------------------------------------------------------------------------------
 
     def microphone(self):
-        self.session.call('mic-remove')
-        self.pause(1.0)
-        since = time.monotonic_ns()
-        self.session.call('mic-add')
-        self.sound_since(since, 'sound after a microphone came back', 'microphone back to the first sample')
+        with Witness(self.session, True) as witness:
+            self.session.call('mic-remove')
+            self.pause(1.0)
+            since = time.monotonic_ns()
+            self.session.call('mic-add')
+            self.sound_since(since, 'microphone', witness)
         self.rig.fault('microphone removed and added')
 
     def server(self, away_s=None):
+        killed = time.monotonic_ns()
         self.session.call('server-stop')
         busy, began = busy_s(self.p.pid), time.monotonic()
         if away_s:
@@ -262,10 +301,14 @@ class Faults:
             self.pause(3.0)
         share = (busy_s(self.p.pid) - busy) / (time.monotonic() - began)
         self.rig.took('processor time while the server is away, per mille', 1000 * share)
-        ready = {}
-        start_server(self.session, ready)
-        took = self.sound_since(ready['microphone'], 'sound after the server came back',
-                                'server, manager and microphone back to the first sample')
+        self.await_event(killed, lambda e: e.get('message') == 'audio server gone', 5, 'that the server is gone')
+        with Witness(self.session, False) as witness:
+            since = start_server(self.session)
+            took = self.sound_since(since, 'server, manager and microphone', witness)
+            back = self.await_event(killed, lambda e: e.get('message') == 'audio server back')
+            met_ns = witness.instant('connected', 0)
+            check(met_ns, 'no bare client is connected')
+            self.rig.took('server: we are connected, later than a bare client', (back['mono_ns'] - met_ns) / 1e6)
         self.rig.fault('server killed and restarted')
         return took
 
@@ -278,15 +321,15 @@ class Faults:
         soon(self.manager, 'the session manager came back after the server had been away')
 
     def manager(self):
-        os.kill(self.session.pid('wireplumber'), signal.SIGKILL)
-        reap(self.session)
-        self.pause(0.6)
-        self.session.manager()
-        self.session.call('mic-remove') # real ones go and come with it
-        since = time.monotonic_ns()
-        self.session.call('mic-add')
-        took = self.sound_since(since, 'sound after the session manager came back',
-                                'session manager and microphone back to the first sample')
+        with Witness(self.session, True) as witness:
+            os.kill(self.session.pid('wireplumber'), signal.SIGKILL)
+            reap(self.session)
+            self.pause(0.6)
+            self.session.manager()
+            self.session.call('mic-remove') # real ones go and come with it
+            since = time.monotonic_ns()
+            self.session.call('mic-add')
+            took = self.sound_since(since, 'session manager and microphone', witness)
         self.rig.fault('session manager killed and restarted')
         return took
 
@@ -393,11 +436,12 @@ def reap(session):
         mine.wait()
 
 
-def start_server(session, ready):
-    """server-start, with the instant before the microphone is made: then server and manager are there."""
+def start_server(session):
+    """server-start. Returns the instant before the microphone is made: then server and manager are there."""
     session.call('sh', '-c', '. "$PRIVATE_PIPEWIRE/lib.sh"; start_programs')
-    ready['microphone'] = time.monotonic_ns()
+    since = time.monotonic_ns()
     session.call('mic-add')
+    return since
 
 
 def faults(rig, count, until):
@@ -417,6 +461,8 @@ def faults(rig, count, until):
             except Broken as what:
                 raise Broken('%s; %s' % (what, f.tell())) from None
             f.end()
+        for what, count in f.deaf.items():
+            rig.note('%s back: a bare client heard nothing within 3 s more, %d times' % (what, count))
     leaves_nothing(rig)
 
 
