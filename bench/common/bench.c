@@ -263,6 +263,7 @@ static void calibrate(struct bench *b, struct group *g, struct row *r)
             bench_die("no memory");
         return;
     }
+    (void)time_row(b, g, r, 1); /* what only the first time does would tell of too long rounds */
     r->times = g->is.times ? g->is.times : 1;
     while (!g->is.times && !b->quick) {
         double took = time_row(b, g, r, r->times);

@@ -34,7 +34,8 @@ bool check_s32_to_f32(const struct vs__dsp *d, struct rig *g)
     return agree(g, dst, want_floats(), g->n, 0) && within(g);
 }
 
-/* Floats, of which a case has halves of `step` and full scale give or take one step. */
+/* Floats, of which a case has halves of `step` and, here and there alone, full scale give or take one
+   step or the last place. */
 static float *place_steps(struct rig *g, float step)
 {
     float *x = place_floats(g, &g->a, g->n);
@@ -42,8 +43,12 @@ static float *place_steps(struct rig *g, float step)
         uint32_t bits = draw(g);
         if (bits & 1)
             x[i] = ((float)(int32_t)(bits >> 8 & 0xffff) - 32768.0f + 0.5f) * step;
+        else if (bits >> 8 & 0x3f)
+            continue;
         else if (bits & 2)
-            x[i] = (bits & 4 ? 1.0f : -1.0f) + ((float)(bits >> 8 & 3) - 1.0f) * step;
+            x[i] = (bits & 4 ? 1.0f : -1.0f) + ((float)(bits >> 14 & 3) - 1.0f) * step;
+        else
+            x[i] = bits & 4 ? 0x1.fffffep-1f : -0x1.fffffep-1f;
     }
     return x;
 }

@@ -332,6 +332,15 @@ static void s24_writes_four(uint8_t *dst, const float *src, size_t n)
         dst[3 * n] = 0;
 }
 
+/* What rounds to full scale is not below it. */
+static void s24_rounds_over(uint8_t *dst, const float *src, size_t n)
+{
+    c()->f32_to_s24(dst, src, n);
+    for (size_t i = 0; i < n; i++)
+        if (src[i] == 0x1.fffffep-1f)
+            dst[3 * i] = dst[3 * i + 1] = 0, dst[3 * i + 2] = 0x80;
+}
+
 static void s32_wraps(int32_t *dst, const float *src, size_t n)
 {
     c()->f32_to_s32(dst, src, n);
@@ -540,6 +549,7 @@ static void root_newton(float *dst, const float *src, size_t n)
     M(rows_s8, rows_s8_dense, "takes rows for neighbours")                                         \
     M(f32_to_s24, s24_high_byte, "loses the sign")                                                 \
     M(f32_to_s24, s24_writes_four, "writes past the end")                                          \
+    M(f32_to_s24, s24_rounds_over, "wraps what rounds to full scale")                              \
     M(f32_to_s32, s32_wraps, "wraps at full scale")                                                \
     M(f32_to_s32, s32_nan, "makes full scale of what is not a number")                             \
     M(deinterleave, deinterleave_dense, "takes channels for neighbours")                           \

@@ -21,110 +21,211 @@ static float add_all(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* Ten vectors a turn: 10 ms at 8, 16, 32 or 48 kHz are whole turns, with few jumps. What is left over
+   is made by a function of its own, which then costs nothing where there is none. */
+enum { TURN = 80 };
+#define EACH_TURN(i, n, step, work)                                                                \
+    for (; i + TURN <= n; i += TURN)                                                               \
+        for (size_t j = i, turn = 0; turn < TURN; turn += step, j += step)                         \
+            work;
+#define REST static __attribute__((noinline)) void
+
+/* In the lower half of a number from 256 to 258 a step is 2^-15: there a sample, with its sign turned
+   about, needs no conversion. */
+static inline void widen_s16(float *dst, const int16_t *src)
+{
+    __m256i wide = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)src));
+    __m256i near_257 = _mm256_add_epi32(wide, _mm256_set1_epi32(0x43808000));
+    _mm256_storeu_ps(dst, _mm256_sub_ps(_mm256_castsi256_ps(near_257), _mm256_set1_ps(257)));
+}
+
+REST widen_rest_s16(float *dst, const int16_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        widen_s16(dst + i, src + i);
+    vs__s16_to_f32_c(dst + i, src + i, n - i);
+}
+
 void vs__s16_to_f32_avx2(float *dst, const int16_t *src, size_t n)
 {
-    /* Each to the top of its 32-bit element, from a copy of the eight in both halves. */
-    const __m256i spread =
-        _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7, -1, -1, 8, 9, -1,
-                         -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
-    const __m256 scale = _mm256_set1_ps(0x1p-31f);
     size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (size_t j = 0; j < 32; j += 8) {
-            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(src + i + j));
-            __m256i wide = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(v), spread);
-            _mm256_storeu_ps(dst + i + j, _mm256_mul_ps(_mm256_cvtepi32_ps(wide), scale));
-        }
-    vs__s16_to_f32_c(dst + i, src + i, n - i);
+    EACH_TURN(i, n, 8, widen_s16(dst + j, src + j))
+    if (i < n)
+        widen_rest_s16(dst + i, src + i, n - i);
+}
+
+/* Eight samples, three bytes each at the top of an element, wherever `spread` finds them. */
+static inline void widen_s24(float *dst, __m256i bytes, __m256i spread)
+{
+    __m256 x = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(bytes, spread));
+    _mm256_storeu_ps(dst, _mm256_mul_ps(x, _mm256_set1_ps(0x1p-31f)));
+}
+
+/* The same of 24 bytes of which none around may be touched: the halves of the vector are loaded apart. */
+static inline void widen_s24_alone(float *dst, const uint8_t *src)
+{
+    const __m256i spread =
+        _mm256_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 4, 5, 6, -1, 7,
+                         8, 9, -1, 10, 11, 12, -1, 13, 14, 15);
+    __m128i low = _mm_loadu_si128((const __m128i *)(const void *)src);
+    __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(src + 8));
+    widen_s24(dst, _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), spread);
+}
+
+REST widen_rest_s24(float *dst, const uint8_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        widen_s24_alone(dst + i, src + 3 * i);
+    vs__s24_to_f32_c(dst + i, src + 3 * i, n - i);
 }
 
 void vs__s24_to_f32_avx2(float *dst, const uint8_t *src, size_t n)
 {
-    /* Three bytes to the top of each 32-bit element, per 128-bit half. */
-    const __m256i spread = _mm256_setr_epi8(-1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11,
-                                            -1, 0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
-    const __m256 scale = _mm256_set1_ps(0x1p-31f);
+    /* Loaded from four bytes before, so that each half of the vector has four whole samples. */
+    const __m256i spread =
+        _mm256_setr_epi8(-1, 4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1, 0, 1, 2, -1,
+                         3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
     size_t i = 0;
-    /* 8 samples are 24 bytes, but the second load ends 4 bytes later: two more samples there. */
-    for (; i + 10 <= n; i += 8) {
-        __m128i low = _mm_loadu_si128((const __m128i *)(const void *)(src + 3 * i));
-        __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(src + 3 * i + 12));
-        __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-        __m256 x = _mm256_cvtepi32_ps(_mm256_shuffle_epi8(v, spread));
-        _mm256_storeu_ps(dst + i, _mm256_mul_ps(x, scale));
+    for (; i + TURN <= n; i += TURN) {
+        float *to = dst + i;
+        const uint8_t *from = src + 3 * i;
+        widen_s24_alone(to, from);
+        for (size_t j = 8; j < TURN - 8; j += 8)
+            widen_s24(to + j, _mm256_loadu_si256((const __m256i *)(const void *)(from + 3 * j - 4)),
+                      spread);
+        widen_s24_alone(to + TURN - 8, from + 3 * (TURN - 8));
     }
-    vs__s24_to_f32_c(dst + i, src + 3 * i, n - i);
+    if (i < n)
+        widen_rest_s24(dst + i, src + 3 * i, n - i);
+}
+
+static inline void widen_s32(float *dst, const int32_t *src)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)src);
+    _mm256_storeu_ps(dst, _mm256_mul_ps(_mm256_cvtepi32_ps(v), _mm256_set1_ps(0x1p-31f)));
+}
+
+REST widen_rest_s32(float *dst, const int32_t *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        widen_s32(dst + i, src + i);
+    vs__s32_to_f32_c(dst + i, src + i, n - i);
 }
 
 void vs__s32_to_f32_avx2(float *dst, const int32_t *src, size_t n)
 {
-    const __m256 scale = _mm256_set1_ps(0x1p-31f);
     size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (size_t j = 0; j < 32; j += 8) {
-            __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(src + i + j));
-            _mm256_storeu_ps(dst + i + j, _mm256_mul_ps(_mm256_cvtepi32_ps(v), scale));
-        }
-    vs__s32_to_f32_c(dst + i, src + i, n - i);
+    EACH_TURN(i, n, 8, widen_s32(dst + j, src + j))
+    if (i < n)
+        widen_rest_s32(dst + i, src + i, n - i);
 }
 
-/* x times `scale` to the nearest whole number from -scale to `most`; not a number gives 0. */
-static __m256i round_clamp(__m256 x, float scale, float most)
+/* To whole numbers of `scale` steps. What is too large or not a number gives INT32_MIN: turns are
+   made this way, without a look at each sample, and all of it once more with care where that came
+   up. */
+static inline __m256i round_steps(const float *src, float scale)
 {
-    x = _mm256_mul_ps(x, _mm256_set1_ps(scale));
+    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(src), _mm256_set1_ps(scale)));
+}
+
+/* The same from -scale to `most`; not a number gives 0. */
+static inline __m256i round_clamp(const float *src, float scale, float most)
+{
+    __m256 x = _mm256_mul_ps(_mm256_loadu_ps(src), _mm256_set1_ps(scale));
     x = _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q));
     x = _mm256_max_ps(x, _mm256_set1_ps(-scale));
     return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(most)));
 }
 
-/* Sixteen at a time; too small ones are clamped by the narrowing. */
-static void pack_s16(int16_t *dst, __m256 low, __m256 high)
+/* @return them out of order */
+static inline __m256i pack_s16(int16_t *dst, __m256i low, __m256i high)
 {
-    const __m256 most = _mm256_set1_ps(32767.0f);
-    __m256i v = _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_min_ps(low, most)),
-                                   _mm256_cvtps_epi32(_mm256_min_ps(high, most)));
+    __m256i v = _mm256_packs_epi32(low, high);
     _mm256_storeu_si256((__m256i *)(void *)dst, _mm256_permute4x64_epi64(v, 0xd8));
+    return v;
+}
+
+REST narrow_s16(int16_t *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        pack_s16(dst + i, round_clamp(src + i, 0x1p15f, 32767),
+                 round_clamp(src + i + 8, 0x1p15f, 32767));
+    vs__f32_to_s16_c(dst + i, src + i, n - i);
 }
 
 void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
 {
-    const __m256 scale = _mm256_set1_ps(32768.0f);
+    __m256i least = _mm256_setzero_si256();
     size_t i = 0;
-    for (; i + 32 <= n; i += 32) {
-        __m256 a = _mm256_mul_ps(_mm256_loadu_ps(src + i), scale);
-        __m256 b = _mm256_mul_ps(_mm256_loadu_ps(src + i + 8), scale);
-        __m256 c = _mm256_mul_ps(_mm256_loadu_ps(src + i + 16), scale);
-        __m256 d = _mm256_mul_ps(_mm256_loadu_ps(src + i + 24), scale);
-        /* what is not a number is rare: plain C sees to it */
-        __m256 strange =
-            _mm256_or_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q), _mm256_cmp_ps(c, d, _CMP_UNORD_Q));
-        if (_mm256_movemask_ps(strange)) {
-            vs__f32_to_s16_c(dst + i, src + i, 32);
-            continue;
-        }
-        pack_s16(dst + i, a, b);
-        pack_s16(dst + i + 16, c, d);
-    }
-    vs__f32_to_s16_c(dst + i, src + i, n - i);
+    EACH_TURN(i, n, 16,
+              least = _mm256_min_epi16(least, pack_s16(dst + j, round_steps(src + j, 0x1p15f),
+                                                       round_steps(src + j + 8, 0x1p15f))))
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(least, _mm256_set1_epi16(INT16_MIN))))
+        i = 0; /* or nothing more than full scale was there */
+    if (i < n)
+        narrow_s16(dst + i, src + i, n - i);
+}
+
+/* The lower three bytes of each element, together in each half of the vector. */
+static inline __m256i gather_s24(__m256i v)
+{
+    return _mm256_shuffle_epi8(v, _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1,
+                                                   -1, -1, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14,
+                                                   -1, -1, -1, -1));
+}
+
+/* Eight samples, and none of the bytes after them. */
+static inline void pack_s24_alone(uint8_t *dst, __m256i v)
+{
+    __m256i bytes = gather_s24(v);
+    __m128i high = _mm256_extracti128_si256(bytes, 1);
+    int32_t last = _mm_extract_epi32(high, 2);
+    _mm_storeu_si128((__m128i *)(void *)dst, _mm256_castsi256_si128(bytes));
+    _mm_storel_epi64((__m128i *)(void *)(dst + 12), high);
+    memcpy(dst + 20, &last, sizeof(last));
+}
+
+/* Eight samples, and four bytes after them. */
+static inline void pack_s24(uint8_t *dst, __m256i v)
+{
+    __m256i bytes = gather_s24(v);
+    _mm_storeu_si128((__m128i *)(void *)dst, _mm256_castsi256_si128(bytes));
+    _mm_storeu_si128((__m128i *)(void *)(dst + 12), _mm256_extracti128_si256(bytes, 1));
+}
+
+REST narrow_s24(uint8_t *dst, const float *src, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        pack_s24_alone(dst + 3 * i, round_clamp(src + i, 0x1p23f, 0x1.fffffcp22f));
+    vs__f32_to_s24_c(dst + 3 * i, src + i, n - i);
 }
 
 void vs__f32_to_s24_avx2(uint8_t *dst, const float *src, size_t n)
 {
-    /* The lower three bytes of each 32-bit element together, per 128-bit half. */
-    const __m256i gather = _mm256_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1,
-                                            0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+    const __m256i half = _mm256_set1_epi32(1 << 23);
+    __m256i all = _mm256_setzero_si256(); /* of samples moved to 0..2^24 - 1, where they are */
     size_t i = 0;
-    /* The second store ends 4 bytes after the 24: two more samples there. */
-    for (; i + 10 <= n; i += 8) {
-        __m256i v = round_clamp(_mm256_loadu_ps(src + i), 0x1p23f, 0x1.fffffcp22f);
-        v = _mm256_shuffle_epi8(v, gather);
-        _mm_storeu_si128((__m128i *)(void *)(dst + 3 * i), _mm256_castsi256_si128(v));
-        _mm_storeu_si128((__m128i *)(void *)(dst + 3 * i + 12), _mm256_extracti128_si256(v, 1));
-    }
-    vs__f32_to_s24_c(dst + 3 * i, src + i, n - i);
+    for (; i + TURN <= n; i += TURN)
+        for (size_t j = i, turn = 0; turn < TURN; turn += 8, j += 8) {
+            __m256i v = round_steps(src + j, 0x1p23f);
+            all = _mm256_or_si256(all, _mm256_add_epi32(v, half));
+            if (turn < TURN - 8)
+                pack_s24(dst + 3 * j, v);
+            else
+                pack_s24_alone(dst + 3 * j, v);
+        }
+    if (!_mm256_testz_si256(all, _mm256_set1_epi32((int)0xff000000)))
+        i = 0;
+    if (i < n)
+        narrow_s24(dst + 3 * i, src + i, n - i);
 }
 
-void vs__f32_to_s32_avx2(int32_t *dst, const float *src, size_t n)
+REST narrow_s32(int32_t *dst, const float *src, size_t n)
 {
     const __m256 scale = _mm256_set1_ps(0x1p31f);
     size_t i = 0;
@@ -137,6 +238,24 @@ void vs__f32_to_s32_avx2(int32_t *dst, const float *src, size_t n)
         _mm256_storeu_si256((__m256i *)(void *)(dst + i), v);
     }
     vs__f32_to_s32_c(dst + i, src + i, n - i);
+}
+
+/* @return the lesser of `least` and what was stored */
+static inline __m256i store_s32(int32_t *dst, __m256i v, __m256i least)
+{
+    _mm256_storeu_si256((__m256i *)(void *)dst, v);
+    return _mm256_min_epi32(least, v);
+}
+
+void vs__f32_to_s32_avx2(int32_t *dst, const float *src, size_t n)
+{
+    __m256i least = _mm256_setzero_si256();
+    size_t i = 0;
+    EACH_TURN(i, n, 8, least = store_s32(dst + j, round_steps(src + j, 0x1p31f), least))
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi32(least, _mm256_set1_epi32(INT32_MIN))))
+        i = 0; /* or nothing more than full scale was there */
+    if (i < n)
+        narrow_s32(dst + i, src + i, n - i);
 }
 
 /* Multiplication and addition stay apart, as in plain C. */
@@ -451,12 +570,33 @@ float vs__peak_avx2(const float *x, size_t n)
     return rest > most ? rest : most;
 }
 
+static inline void multiply_vector(float *dst, const float *a, const float *b)
+{
+    _mm256_storeu_ps(dst, _mm256_mul_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b)));
+}
+
 void vs__multiply_avx2(float *dst, const float *a, const float *b, size_t n)
 {
     size_t i = 0;
+    EACH_TURN(i, n, 8, multiply_vector(dst + j, a + j, b + j))
     for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(dst + i, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
-    vs__multiply_c(dst + i, a + i, b + i, n - i);
+        multiply_vector(dst + i, a + i, b + i);
+    if (i < n)
+        vs__multiply_c(dst + i, a + i, b + i, n - i);
+}
+
+static inline void gain_vector(float *x, __m256 gain)
+{
+    _mm256_storeu_ps(x, _mm256_mul_ps(_mm256_loadu_ps(x), gain));
+}
+
+REST hold_rest(float *x, size_t n, float gain)
+{
+    const __m256 all = _mm256_set1_ps(gain);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        gain_vector(x + i, all);
+    vs__gain_c(x + i, n - i, gain, 0);
 }
 
 /* A steady gain is what comes most. */
@@ -464,11 +604,9 @@ static void hold_gain(float *x, size_t n, float gain)
 {
     const __m256 all = _mm256_set1_ps(gain);
     size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (size_t j = 0; j < 32; j += 8)
-            _mm256_storeu_ps(x + i + j, _mm256_mul_ps(_mm256_loadu_ps(x + i + j), all));
-    for (; i < n; i++)
-        x[i] *= gain;
+    EACH_TURN(i, n, 8, gain_vector(x + j, all))
+    if (i < n)
+        hold_rest(x + i, n - i, gain);
 }
 
 void vs__gain_avx2(float *x, size_t n, float from, float step)
@@ -486,26 +624,36 @@ void vs__gain_avx2(float *x, size_t n, float from, float step)
             _mm256_add_ps(_mm256_setr_ps(1, 2, 3, 4, 5, 6, 7, 8), _mm256_set1_ps((float)(8 * j)));
     for (; i + 32 <= n; i += 32)
         for (int j = 0; j < 4; j++) {
-            float *to = x + i + 8 * j;
-            __m256 gain = _mm256_add_ps(start, _mm256_mul_ps(each, at[j]));
-            _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_loadu_ps(to), gain));
+            gain_vector(x + i + 8 * j, _mm256_add_ps(start, _mm256_mul_ps(each, at[j])));
             at[j] = _mm256_add_ps(at[j], ahead);
         }
     for (; i < n; i++)
         x[i] *= from + step * (float)(i + 1);
 }
 
+/* Not fused, as in plain C. */
+static inline void mix_vector(float *dst, const float *src, __m256 gain)
+{
+    __m256 x = _mm256_mul_ps(_mm256_loadu_ps(src), gain);
+    _mm256_storeu_ps(dst, _mm256_add_ps(_mm256_loadu_ps(dst), x));
+}
+
+REST mix_rest(float *dst, const float *src, size_t n, float gain)
+{
+    const __m256 all = _mm256_set1_ps(gain);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        mix_vector(dst + i, src + i, all);
+    vs__mix_c(dst + i, src + i, n - i, gain);
+}
+
 void vs__mix_avx2(float *dst, const float *src, size_t n, float gain)
 {
     const __m256 all = _mm256_set1_ps(gain);
     size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        for (size_t j = 0; j < 32; j += 8) { /* not fused, as in plain C */
-            __m256 x = _mm256_mul_ps(_mm256_loadu_ps(src + i + j), all);
-            _mm256_storeu_ps(dst + i + j, _mm256_add_ps(_mm256_loadu_ps(dst + i + j), x));
-        }
-    for (; i < n; i++)
-        dst[i] += src[i] * gain;
+    EACH_TURN(i, n, 8, mix_vector(dst + j, src + j, all))
+    if (i < n)
+        mix_rest(dst + i, src + i, n - i, gain);
 }
 
 void vs__complex_multiply_avx2(float *dst, const float *a, const float *b, size_t n)
