@@ -21,7 +21,11 @@ int vs__pool_init(struct vs__pool *p, uint32_t block_bytes, uint32_t count)
     (void)mlock(memory, (size_t)block_bytes * count);
     for (uint32_t i = 0; i < count; i++)
         free_list[i] = count - 1 - i;
-    *p = (struct vs__pool){memory, free_list, (uint32_t)__builtin_ctz(block_bytes), count, count};
+    *p = (struct vs__pool){.memory = memory,
+                           .free_list = free_list,
+                           .shift = (uint32_t)__builtin_ctz(block_bytes),
+                           .count = count,
+                           .free = count};
     return 0;
 }
 

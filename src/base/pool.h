@@ -15,9 +15,10 @@
 
 struct vs__pool {
     unsigned char *memory;
-    uint32_t *free_list; /**< numbers of blocks; the last given back is the first to be taken */
-    uint32_t shift;      /**< a block has 2^shift bytes */
-    uint32_t count, free;
+    void *last;           /**< given back last, and the first to be taken; or NULL */
+    uint32_t *free_list;  /**< numbers of the blocks given back before it, the first of all first */
+    uint32_t shift;       /**< a block has 2^shift bytes */
+    uint32_t count, free; /**< of all; of those in the list */
 };
 
 /** Make `count` blocks of one of the sizes above, touched, and locked into memory as far as the
@@ -35,9 +36,16 @@ static inline uint32_t vs__pool_index(const struct vs__pool *p, const void *bloc
     return (uint32_t)index;
 }
 
-/** A block, or NULL when all are taken. Its bytes are what the last user left. */
+/** A block, or NULL when all are taken. Its bytes are what the last user left. Who takes what was just
+    given back, which is what comes most, waits for one store to come back, not for two and a number. */
 static inline void *vs__pool_take(struct vs__pool *p)
 {
+    void *block = p->last;
+
+    if (block) {
+        p->last = NULL;
+        return block;
+    }
     if (p->free == 0)
         return NULL;
     return p->memory + ((size_t)p->free_list[--p->free] << p->shift);
@@ -45,8 +53,13 @@ static inline void *vs__pool_take(struct vs__pool *p)
 
 static inline void vs__pool_give(struct vs__pool *p, void *block)
 {
-    assert(p->free < p->count);
-    p->free_list[p->free++] = vs__pool_index(p, block);
+    void *before = p->last;
+
+    (void)vs__pool_index(p, block); /* one of these blocks */
+    assert(block != before && p->free + (before != NULL) < p->count);
+    p->last = block;
+    if (before)
+        p->free_list[p->free++] = vs__pool_index(p, before);
 }
 
 #endif

@@ -87,6 +87,29 @@ static void a_pool_gives_each_block_once(void **state)
     vs__pool_fini(&p);
 }
 
+static void a_pool_gives_first_what_it_got_last(void **state)
+{
+    struct vs__pool p;
+    void *blocks[8];
+
+    (void)state;
+    assert_int_equal(vs__pool_init(&p, VS__POOL_SMALL, 8), 0);
+    for (int i = 0; i < 8; i++)
+        blocks[i] = vs__pool_take(&p);
+    for (int i = 0; i < 8; i++)
+        vs__pool_give(&p, blocks[i]);
+    for (int i = 7; i >= 0; i--)
+        assert_ptr_equal(vs__pool_take(&p), blocks[i]);
+    vs__pool_give(&p, blocks[3]);
+    vs__pool_give(&p, blocks[5]);
+    assert_ptr_equal(vs__pool_take(&p), blocks[5]);
+    vs__pool_give(&p, blocks[6]);
+    assert_ptr_equal(vs__pool_take(&p), blocks[6]);
+    assert_ptr_equal(vs__pool_take(&p), blocks[3]);
+    assert_null(vs__pool_take(&p));
+    vs__pool_fini(&p);
+}
+
 struct old {
     size_t size, a;
 };
@@ -219,6 +242,7 @@ int main(void)
         cmocka_unit_test(memory_is_zeroed_aligned_and_fails_on_demand),
         cmocka_unit_test(kept_out_of_dumps_are_few_mappings),
         cmocka_unit_test(a_pool_gives_each_block_once),
+        cmocka_unit_test(a_pool_gives_first_what_it_got_last),
         cmocka_unit_test(structs_can_grow),
         cmocka_unit_test(a_raise_is_never_lost),
         cmocka_unit_test(logs_are_cut_not_overrun),
