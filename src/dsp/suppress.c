@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From the power of each bin to its gain, in loops without branches, which the compiler makes
-   vectors of. Compiled once per level with VS__LEVEL naming the function.
+/* From the power of each bin to its gain, in vectors, without branches. Compiled once per level with
+   VS__LEVEL naming the function.
 
    Noise: a recursive mean that each hop enters as far as the channel does not look like speech
    (fixed ratio of the two hypotheses), kept between multiples of the lowest smoothed power of the
@@ -15,6 +15,13 @@
 
 #include "dsp/gains.h"
 
+#if VS__WIDTH == 1 /* plain C: vectors of the compiler's own */
+#undef VS__WIDTH
+#define VS__WIDTH 4
+#define VS__SAME
+#endif
+#include "dsp/vec.h"
+
 #define CONCAT(a, b) a##b
 #define NAMED(level) CONCAT(vs__suppress_, level)
 
@@ -24,6 +31,7 @@
 #define HIDDEN   VS__SUPPRESS_HIDDEN
 #define SHAPES   VS__SUPPRESS_SHAPES
 #define LANES    8 /* a band is a whole number of them */
+#define TILE     5 /* so many vectors divide the channels at each width */
 #define MARGIN   16
 
 /* The first hops are taken for noise; the window is full from the fourth on. */
@@ -44,62 +52,49 @@
 #define LONE_OPEN   0.16f
 #define LOG2_E      1.44269504f
 
-#ifdef __FP_FAST_FMAF
-#define MULTIPLY_ADD(a, b, c) __builtin_fmaf(a, b, c)
-#else
-#define MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
-#endif
+/* Whole numbers beside a vector. */
+typedef int32_t whole __attribute__((vector_size(4 * VS__WIDTH)));
 
 /* 2^x within 1e-4 of it for -126 <= x <= 126, clamped outside. */
-static inline float exp2_near(float x)
+INLINE vec exp2_near(vec x)
 {
-    x = x > -126.0f ? x : -126.0f;
-    x = x < 126.0f ? x : 126.0f;
-    float whole = (x + 0x1.8p23f) - 0x1.8p23f, f = x - whole;
-    float p = MULTIPLY_ADD(f, 0.05517122f, 0.24261100f);
-    p = MULTIPLY_ADD(f, MULTIPLY_ADD(f, p, 0.69326103f), 0.99992808f);
-    int32_t bits = ((int32_t)whole + 127) * (1 << 23);
-    float scale;
-    memcpy(&scale, &bits, sizeof(scale));
-    return p * scale;
+    x = smaller(larger(x, splat(-126)), splat(126));
+    vec even = (x + splat(0x1.8p23f)) - splat(0x1.8p23f), f = x - even;
+    vec p = add_product(splat(0.24261100f), f, splat(0.05517122f));
+    p = add_product(splat(0.99992808f), f, add_product(splat(0.69326103f), f, p));
+    whole bits = (__builtin_convertvector(even, whole) + 127) << 23;
+    return p * (vec)bits;
 }
 
 /* log2 within 2e-4 for positive normal x. */
-static inline float log2_near(float x)
+INLINE vec log2_near(vec x)
 {
-    int32_t bits;
-    memcpy(&bits, &x, sizeof(bits));
-    int32_t exponent = (bits - 0x3f3504f3) >> 23;
-    bits -= exponent * (1 << 23);
-    float m;
-    memcpy(&m, &bits, sizeof(m));
-    float z = m - 1.0f;
-    float p = MULTIPLY_ADD(z, -0.32963580f, 0.51751349f);
-    p = MULTIPLY_ADD(z, MULTIPLY_ADD(z, p, -0.72490415f), 1.44176047f);
-    return MULTIPLY_ADD(z, p, (float)exponent);
+    whole bits = (whole)x, exponent = (bits - 0x3f3504f3) >> 23;
+    vec z = (vec)(bits - (exponent << 23)) - splat(1);
+    vec p = add_product(splat(0.51751349f), z, splat(-0.32963580f));
+    p = add_product(splat(1.44176047f), z, add_product(splat(-0.72490415f), z, p));
+    return add_product(__builtin_convertvector(exponent, vec), z, p);
 }
 
-static inline float higher(float a, float b)
+INLINE vec log_ratio(vec x)
 {
-    return a > b ? a : b;
+    return log2_near(smaller(larger(x, splat(LEAST_RATIO)), splat(MOST_RATIO)));
 }
 
-static inline float lower(float a, float b)
+static float lower(float a, float b)
 {
     return a < b ? a : b;
 }
 
-static inline float log_ratio(float x)
-{
-    return log2_near(lower(higher(x, LEAST_RATIO), MOST_RATIO));
-}
-
 static void pool(const float *restrict power, float *restrict ret)
 {
-    for (int k = 0; k < VS__SUPPRESS_SINGLE; k++)
-        ret[k] = power[k] + SILENCE;
-    for (int k = VS__SUPPRESS_SINGLE, b = k; k < CHANNELS; k++, b += 2)
-        ret[k] = 0.5f * (power[b] + power[b + 1]) + SILENCE;
+    for (size_t k = 0; k < VS__SUPPRESS_SINGLE; k += WIDTH)
+        store(ret + k, load(power + k) + splat(SILENCE));
+    for (size_t k = VS__SUPPRESS_SINGLE, b = k; k < CHANNELS; k += WIDTH, b += 2 * WIDTH) {
+        vec even, odd;
+        load_pairs(power + b, &even, &odd);
+        store(ret + k, splat(0.5f) * (even + odd) + splat(SILENCE));
+    }
 }
 
 /* While the first hops come: their mean is the noise and the minimum. */
@@ -130,59 +125,75 @@ static void turn_slot(struct vs__suppress *s)
     memcpy(s->low, s->smooth, sizeof(s->low));
 }
 
-/* Follows the noise; gives each channel's ratio to it, and the ratios that need the channel alone. */
+/* To each smoothed value, weight `w` of the new one. */
+INLINE vec smooth(float *x, float w, vec now)
+{
+    vec v = splat(1 - w) * load(x) + splat(w) * now;
+    store(x, v);
+    return v;
+}
+
+/* Follows the noise of the channels from `k` on. @return it */
+INLINE vec follow(struct vs__suppress *s, vec x, size_t k)
+{
+    vec n = load(s->noise + k), even = smooth(s->smooth + k, 1 - SMOOTH, x);
+    vec least = smaller(load(s->lowest + k), even);
+    store(s->low + k, smaller(load(s->low + k), even));
+    store(s->lowest + k, least);
+
+    vec odds = exp2_near(splat(-SPEECH_SNR / (1 + SPEECH_SNR) * LOG2_E) * (x / n));
+    vec speech = splat(1) / (splat(1) + splat(1 + SPEECH_SNR) * odds);
+    vec slow = smooth(s->present + k, 0.1f, speech);
+    whole stuck = slow > splat(STUCK);
+    vec most = (vec)((stuck & (whole)splat(STUCK)) | (~stuck & (whole)splat(1)));
+    n += splat(1 - FOLLOW) * (splat(1) - smaller(speech, most)) * (x - n);
+    n = larger(smaller(n, splat(OVER_LOWEST) * least), least);
+    store(s->noise + k, n);
+    return n;
+}
+
+/* Gives each channel's ratio to the noise, and the ratios that need the channel alone. */
 static void track(struct vs__suppress *s, const float *restrict power, float *restrict now)
 {
-    float *restrict noise = s->noise, *restrict present = s->present, *restrict clean = s->clean;
-    float *restrict smooth = s->smooth, *restrict low = s->low, *restrict lowest = s->lowest;
-    float *restrict brief = s->over[0], *restrict middle = s->over[1];
-    float(*restrict ratio)[CHANNELS] = s->ratio;
+    float(*ratio)[CHANNELS] = s->ratio;
 
-    for (int k = 0; k < CHANNELS; k++) {
-        float x = power[k], n = noise[k];
-        float even = SMOOTH * smooth[k] + (1 - SMOOTH) * x;
-        float least = lower(lowest[k], even);
-        smooth[k] = even;
-        low[k] = lower(low[k], even);
-        lowest[k] = least;
-
-        float odds = exp2_near(-SPEECH_SNR / (1 + SPEECH_SNR) * LOG2_E * (x / n));
-        float speech = 1.0f / (1.0f + (1 + SPEECH_SNR) * odds);
-        float slow = 0.9f * present[k] + 0.1f * speech;
-        present[k] = slow;
-        speech = lower(speech, slow > STUCK ? STUCK : 1.0f);
-        n += (1 - FOLLOW) * (1 - speech) * (x - n);
-        n = higher(lower(n, OVER_LOWEST * least), least);
-        noise[k] = n;
+    for (size_t k = 0; k < CHANNELS; k += WIDTH) {
+        const vec one = splat(1), least = splat(PRIOR_FLOOR);
+        vec x = load(power + k), inverse = one / follow(s, x, k), post = x * inverse;
 
         /* the a-priori ratio in two steps: from the hop before, then from what that makes of this */
-        float inverse = 1.0f / n, post = x * inverse;
-        float prior = DIRECTED * clean[k] * inverse + (1 - DIRECTED) * higher(post - 1.0f, 0.0f);
-        prior = higher(prior, PRIOR_FLOOR);
-        float first = prior / (1.0f + prior);
-        prior = higher(first * first * post, PRIOR_FLOOR);
-        float wiener = prior / (1.0f + prior);
-        clean[k] = wiener * wiener * x;
+        vec prior = splat(DIRECTED) * load(s->clean + k) * inverse +
+                    splat(1 - DIRECTED) * larger(post - one, splat(0));
+        prior = larger(prior, least);
+        vec first = prior / (one + prior);
+        prior = larger(first * first * post, least);
+        vec wiener = prior / (one + prior);
+        store(s->clean + k, wiener * wiener * x);
 
-        now[k] = post;
-        brief[k] = 0.6f * brief[k] + 0.4f * post;
-        middle[k] = 0.8f * middle[k] + 0.2f * post;
-        ratio[VS__RATIO_NOW][k] = log_ratio(post);
-        ratio[VS__RATIO_SHORT][k] = log_ratio(brief[k]);
-        ratio[VS__RATIO_MIDDLE][k] = log_ratio(middle[k]);
-        ratio[VS__RATIO_PRIOR][k] = log_ratio(prior);
+        store(now + k, post);
+        store(ratio[VS__RATIO_NOW] + k, log_ratio(post));
+        store(ratio[VS__RATIO_SHORT] + k, log_ratio(smooth(s->over[0] + k, 0.4f, post)));
+        store(ratio[VS__RATIO_MIDDLE] + k, log_ratio(smooth(s->over[1] + k, 0.2f, post)));
+        store(ratio[VS__RATIO_PRIOR] + k, log_ratio(prior));
     }
 }
 
 /* The mean of each channel and those `step` below and above; both rows have margins. */
-static void widen(float *restrict ret, float *restrict x, int step)
+static void widen(float *restrict ret, float *restrict x, size_t step)
 {
-    for (int i = 1; i <= step; i++) {
-        x[-i] = x[0];
+    for (size_t i = 1; i <= step; i++) {
+        x[-(ptrdiff_t)i] = x[0];
         x[CHANNELS - 1 + i] = x[CHANNELS - 1];
     }
-    for (int k = 0; k < CHANNELS; k++)
-        ret[k] = (x[k - step] + x[k] + x[k + step]) * (1.0f / 3);
+    for (size_t k = 0; k < CHANNELS; k += WIDTH)
+        store(ret + k, (load(x + k - step) + load(x + k) + load(x + k + step)) * splat(1.0f / 3));
+}
+
+/* The ratio of the hop before becomes that, and the new one comes in. */
+INLINE void renew(float *before, float *now, const float *by)
+{
+    store(before, load(now));
+    store(now, log_ratio(load(by)));
 }
 
 /* The ratios of a channel and its neighbours. */
@@ -190,20 +201,17 @@ static void surround(struct vs__suppress *s, float *restrict now)
 {
     float rows[3][MARGIN + CHANNELS + MARGIN];
     float *by_3 = rows[0] + MARGIN, *by_9 = rows[1] + MARGIN, *by_27 = rows[2] + MARGIN;
-    float(*restrict ratio)[CHANNELS] = s->ratio;
-    float *restrict slow = s->over[2];
+    float(*ratio)[CHANNELS] = s->ratio;
 
-    memcpy(ratio[VS__RATIO_EARLIER_3], ratio[VS__RATIO_BEFORE_3], sizeof(ratio[0]));
-    memcpy(ratio[VS__RATIO_BEFORE_3], ratio[VS__RATIO_WIDE_3], 3 * sizeof(ratio[0]));
     widen(by_3, now, 1);
     widen(by_9, by_3, 3);
     widen(by_27, by_9, 9);
-    for (int k = 0; k < CHANNELS; k++) {
-        ratio[VS__RATIO_WIDE_3][k] = log_ratio(by_3[k]);
-        ratio[VS__RATIO_WIDE_9][k] = log_ratio(by_9[k]);
-        ratio[VS__RATIO_WIDE_27][k] = log_ratio(by_27[k]);
-        slow[k] = 0.95f * slow[k] + 0.05f * by_9[k];
-        ratio[VS__RATIO_LONG][k] = log_ratio(slow[k]);
+    for (size_t k = 0; k < CHANNELS; k += WIDTH) {
+        store(ratio[VS__RATIO_EARLIER_3] + k, load(ratio[VS__RATIO_BEFORE_3] + k));
+        renew(ratio[VS__RATIO_BEFORE_3] + k, ratio[VS__RATIO_WIDE_3] + k, by_3 + k);
+        renew(ratio[VS__RATIO_BEFORE_9] + k, ratio[VS__RATIO_WIDE_9] + k, by_9 + k);
+        renew(ratio[VS__RATIO_BEFORE_27] + k, ratio[VS__RATIO_WIDE_27] + k, by_27 + k);
+        store(ratio[VS__RATIO_LONG] + k, log_ratio(smooth(s->over[2] + k, 0.05f, load(by_9 + k))));
     }
 }
 
@@ -254,29 +262,38 @@ static void measure(struct vs__suppress *s, const float *power)
 static void weigh_bands(const struct vs__suppress *s, float *restrict ret)
 {
     const float *in = s->band[0];
-    float shape[SHAPES];
+    vec shape[SHAPES / WIDTH], sum[HIDDEN / WIDTH];
+    float shapes[SHAPES];
 
-    memcpy(shape, gains_shape_bias, sizeof(shape));
-    for (int i = 0; i < 4 * BANDS; i++)
-        for (int r = 0; r < SHAPES; r++)
-            shape[r] = MULTIPLY_ADD(in[i], gains_shape[i][r], shape[r]);
-    memset(ret, 0, HIDDEN * sizeof(float));
-    for (int r = 0; r < SHAPES; r++)
-        for (int h = 0; h < HIDDEN; h++)
-            ret[h] = MULTIPLY_ADD(higher(shape[r], 0), gains_shift[r][h], ret[h]);
+    for (size_t r = 0; r < SHAPES / WIDTH; r++)
+        shape[r] = load(gains_shape_bias + r * WIDTH);
+    for (size_t i = 0; i < 4 * BANDS; i++)
+        for (size_t r = 0; r < SHAPES / WIDTH; r++)
+            shape[r] = add_product(shape[r], splat(in[i]), load(gains_shape[i] + r * WIDTH));
+    for (size_t r = 0; r < SHAPES / WIDTH; r++)
+        store(shapes + r * WIDTH, larger(shape[r], splat(0)));
+    for (size_t h = 0; h < HIDDEN / WIDTH; h++)
+        sum[h] = splat(0);
+    for (size_t r = 0; r < SHAPES; r++)
+        for (size_t h = 0; h < HIDDEN / WIDTH; h++)
+            sum[h] = add_product(sum[h], splat(shapes[r]), load(gains_shift[r] + h * WIDTH));
+    for (size_t h = 0; h < HIDDEN / WIDTH; h++)
+        store(ret + h * WIDTH, sum[h]);
 }
 
-/* Two sums, so that neither waits for the other. */
-static inline float weigh(const float (*restrict x)[CHANNELS], const float *w, float sum, int k)
+/* Weighted ratios of TILE vectors of channels to two sets of sums. What is loaded serves ten products, which
+   do not wait for each other. */
+INLINE void weigh(const float (*ratio)[CHANNELS], size_t k, const float *w, const float *v, vec *a,
+                  vec *b)
 {
-    float other = w[RATIOS / 2] * x[RATIOS / 2][k];
-
-    sum = MULTIPLY_ADD(w[0], x[0][k], sum);
-    for (int i = 1; i < RATIOS / 2; i++) {
-        sum = MULTIPLY_ADD(w[i], x[i][k], sum);
-        other = MULTIPLY_ADD(w[RATIOS / 2 + i], x[RATIOS / 2 + i][k], other);
+    for (size_t i = 0; i < RATIOS; i++) {
+        vec first = splat(w[i]), second = splat(v[i]);
+        for (size_t j = 0; j < TILE; j++) {
+            vec x = load_once(ratio[i] + k + j * WIDTH);
+            a[j] = add_product(a[j], first, x);
+            b[j] = add_product(b[j], second, x);
+        }
     }
-    return sum + other;
 }
 
 static void weigh_ratios(const struct vs__suppress *s, float *restrict ret)
@@ -284,13 +301,29 @@ static void weigh_ratios(const struct vs__suppress *s, float *restrict ret)
     float shift[HIDDEN];
 
     weigh_bands(s, shift);
-    for (int k = 0; k < CHANNELS; k++)
-        ret[k] = weigh(s->ratio, gains_direct, gains_base[k], k);
-    for (int h = 0; h < HIDDEN; h++) {
-        const float *at = gains_at[h], *w = gains_hidden[h];
-        float out = gains_out[h], more = shift[h];
-        for (int k = 0; k < CHANNELS; k++)
-            ret[k] = MULTIPLY_ADD(out, higher(weigh(s->ratio, w, at[k] + more, k), 0), ret[k]);
+    for (size_t k = 0; k < CHANNELS; k += TILE * WIDTH) {
+        vec sum[TILE];
+        for (size_t j = 0; j < TILE; j++)
+            sum[j] = load(gains_base + k + j * WIDTH);
+        for (size_t i = 0; i < RATIOS; i++)
+            for (size_t j = 0; j < TILE; j++)
+                sum[j] =
+                    add_product(sum[j], splat(gains_direct[i]), load(s->ratio[i] + k + j * WIDTH));
+        for (size_t j = 0; j < TILE; j++)
+            store(ret + k + j * WIDTH, sum[j]);
+        for (size_t h = 0; h < HIDDEN; h += 2) {
+            vec a[TILE], b[TILE];
+            for (size_t j = 0; j < TILE; j++) {
+                a[j] = load(gains_at[h] + k + j * WIDTH) + splat(shift[h]);
+                b[j] = load(gains_at[h + 1] + k + j * WIDTH) + splat(shift[h + 1]);
+            }
+            weigh(s->ratio, k, gains_hidden[h], gains_hidden[h + 1], a, b);
+            for (size_t j = 0; j < TILE; j++) {
+                float *to = ret + k + j * WIDTH;
+                vec both = add_product(load(to), splat(gains_out[h]), larger(a[j], splat(0)));
+                store(to, add_product(both, splat(gains_out[h + 1]), larger(b[j], splat(0))));
+            }
+        }
     }
 }
 
@@ -306,10 +339,10 @@ static void close_lone(float *restrict gain)
     widen(by_3, own, 1);
     widen(by_9, by_3, 3);
     widen(by_27, by_9, 9);
-    for (int k = 0; k < CHANNELS; k++) {
-        float open = (by_27[k] - LONE_CLOSED) * (1 / (LONE_OPEN - LONE_CLOSED));
-        open = lower(higher(open, 0), 1);
-        gain[k] = GAIN_FLOOR + open * (own[k] - GAIN_FLOOR);
+    for (size_t k = 0; k < CHANNELS; k += WIDTH) {
+        vec open = (load(by_27 + k) - splat(LONE_CLOSED)) * splat(1 / (LONE_OPEN - LONE_CLOSED));
+        open = smaller(larger(open, splat(0)), splat(1));
+        store(gain + k, splat(GAIN_FLOOR) + open * (load(own + k) - splat(GAIN_FLOOR)));
     }
 }
 
@@ -319,11 +352,13 @@ void NAMED(VS__LEVEL)(struct vs__suppress *s, const float *power, float *gain)
 
     measure(s, power);
     weigh_ratios(s, sum);
-    for (int k = 0; k < CHANNELS; k++)
-        sum[k] = higher(1.0f / (1.0f + exp2_near(-LOG2_E * sum[k])), GAIN_FLOOR);
+    for (size_t k = 0; k < CHANNELS; k += WIDTH) {
+        vec odds = exp2_near(splat(-LOG2_E) * load(sum + k));
+        store(sum + k, larger(splat(1) / (splat(1) + odds), splat(GAIN_FLOOR)));
+    }
     close_lone(sum);
     memcpy(gain, sum, VS__SUPPRESS_SINGLE * sizeof(float));
-    for (int k = VS__SUPPRESS_SINGLE, b = k; k < CHANNELS; k++, b += 2)
-        gain[b] = gain[b + 1] = sum[k];
+    for (size_t k = VS__SUPPRESS_SINGLE, b = k; k < CHANNELS; k += WIDTH, b += 2 * WIDTH)
+        store_pairs(gain + b, load(sum + k), load(sum + k));
     gain[VS__SUPPRESS_BINS - 1] = sum[CHANNELS - 1];
 }

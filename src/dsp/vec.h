@@ -7,6 +7,7 @@
 #define VS_SRC_DSP_VEC_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #define WIDTH  ((size_t)VS__WIDTH)
@@ -21,6 +22,14 @@ typedef __m512 vec;
 INLINE vec load(const float *x)
 {
     return _mm512_loadu_ps(x);
+}
+
+/* Kept in a register, where compilers would load it anew for each use. */
+INLINE vec load_once(const float *x)
+{
+    vec v = load(x);
+    __asm__("" : "+v"(v));
+    return v;
 }
 
 INLINE void store(float *x, vec v)
@@ -54,6 +63,16 @@ INLINE vec product_less(vec c, vec a, vec b)
 INLINE float lane0(vec v)
 {
     return _mm512_cvtss_f32(v);
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+INLINE vec smaller(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
 }
 
 /* Lane i to lane -i, modulo the width. */
@@ -146,6 +165,13 @@ INLINE vec load(const float *x)
     return _mm256_loadu_ps(x);
 }
 
+INLINE vec load_once(const float *x)
+{
+    vec v = load(x);
+    __asm__("" : "+x"(v));
+    return v;
+}
+
 INLINE void store(float *x, vec v)
 {
     _mm256_storeu_ps(x, v);
@@ -174,6 +200,16 @@ INLINE vec product_less(vec c, vec a, vec b)
 INLINE float lane0(vec v)
 {
     return _mm256_cvtss_f32(v);
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+INLINE vec smaller(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
 }
 
 INLINE vec mirror(vec v)
@@ -258,6 +294,11 @@ INLINE vec load(const float *x)
     return v;
 }
 
+INLINE vec load_once(const float *x)
+{
+    return load(x);
+}
+
 INLINE void store(float *x, vec v)
 {
     memcpy(x, &v, sizeof(v));
@@ -286,6 +327,20 @@ INLINE vec product_less(vec c, vec a, vec b)
 INLINE float lane0(vec v)
 {
     return v[0];
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    typedef int32_t mask __attribute__((vector_size(16)));
+    mask is = a > b;
+    return (vec)((is & (mask)a) | (~is & (mask)b));
+}
+
+INLINE vec smaller(vec a, vec b)
+{
+    typedef int32_t mask __attribute__((vector_size(16)));
+    mask is = a < b;
+    return (vec)((is & (mask)a) | (~is & (mask)b));
 }
 
 INLINE vec mirror(vec v)
@@ -357,6 +412,11 @@ INLINE vec load(const float *x)
     return vld1q_f32(x);
 }
 
+INLINE vec load_once(const float *x)
+{
+    return load(x);
+}
+
 INLINE void store(float *x, vec v)
 {
     vst1q_f32(x, v);
@@ -385,6 +445,16 @@ INLINE vec product_less(vec c, vec a, vec b)
 INLINE float lane0(vec v)
 {
     return vgetq_lane_f32(v, 0);
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    return vmaxq_f32(a, b);
+}
+
+INLINE vec smaller(vec a, vec b)
+{
+    return vminq_f32(a, b);
 }
 
 INLINE vec mirror(vec v)
@@ -451,6 +521,11 @@ INLINE vec load(const float *x)
     return *x;
 }
 
+INLINE vec load_once(const float *x)
+{
+    return *x;
+}
+
 INLINE void store(float *x, vec v)
 {
     *x = v;
@@ -479,6 +554,16 @@ INLINE vec product_less(vec c, vec a, vec b)
 INLINE float lane0(vec v)
 {
     return v;
+}
+
+INLINE vec larger(vec a, vec b)
+{
+    return a > b ? a : b;
+}
+
+INLINE vec smaller(vec a, vec b)
+{
+    return a < b ? a : b;
 }
 
 INLINE vec mirror(vec v)
