@@ -81,7 +81,8 @@ struct vs_placement {
       worker on one; else nothing.
     - "none": nothing.
     - "latency": capture and worker each on a performance core of its own, sharing a cache; the
-      rest elsewhere.
+      rest elsewhere. It knows of no other pipeline: two with it, of whatever process, share
+      these cores; give lists to all but one.
     - "efficiency": all on efficient cores, where there are some.
     - lists, "capture=0,2:worker=4-5:background=8-11": those; roles may be left out.
     @return 0; -EINVAL the policy is none of these; -ENODEV a list names a processor that is not

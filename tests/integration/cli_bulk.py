@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Folders, manifests, shards; and that a run which was killed, or which filled the disk, or which met
 a damaged file, leaves nothing behind that a rerun does not make whole."""
+import argparse
 import random
 import resource
 import signal
@@ -166,6 +167,48 @@ def shards_are_disjoint_complete_and_stable(folder):
     p = run('segment', '-q', *ALL, '--shard', '%d/4' % ([paths[0] in q for q in parts].index(False) + 1),
             '-o', folder + '/none', paths[0])
     equal((p.err, read_text(folder + '/none')), ('', ''))
+
+
+def processors_of(process):
+    """{thread: the processors that it may use} of a process; nothing of one that has ended."""
+    found = {}
+    try:
+        for thread in os.listdir('/proc/%d/task' % process.pid):
+            with open('/proc/%d/task/%s/status' % (process.pid, thread), encoding='utf-8') as f:
+                found[thread] = next(line.split()[1] for line in f if line.startswith('Cpus_allowed_list:'))
+    except OSError:
+        pass
+    return found
+
+
+def bound(processes):
+    """{how many threads had it: their processors} over the lives of all processes together."""
+    threads = {}
+    while any(p.poll() is None for p in processes):
+        for i, p in enumerate(processes):
+            threads.update(((i, t), cpus) for t, cpus in processors_of(p).items())
+        time.sleep(0.005)
+    return threads
+
+
+@case
+def shares_at_once_are_bound_to_no_processor(folder):
+    """Two processes that both chose one processor would be as slow as one."""
+    paths = make_files(folder, 8)
+    shares = [start('segment', '-q', *ALL, '--jobs', '2', '--stt', 'exec:sleep 0.1; echo word', '--shard',
+                    '%d/2' % i, '-o', '%s/out%d' % (folder, i), *paths) for i in (1, 2)]
+    threads = bound(shares)
+    check([p.stderr.close() or p.returncode for p in shares] == [0, 0], 'they ended')
+    check(all(sum(i == k for i, _ in threads) >= 3 for k in (0, 1)), 'threads of both were seen', threads)
+    ours = processors_of(argparse.Namespace(pid=os.getpid()))
+    equal(set(threads.values()), set(ours.values()))
+    # what is told to be bound is seen to be
+    one = subprocess.Popen([COMMAND, 'listen', '--capture', 'pipe', '--raw', '--rate', '16000', '--place',
+                            'worker=%d' % min(os.sched_getaffinity(0)), '--output', '/dev/null'],
+                           stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    wait_until(lambda: str(min(os.sched_getaffinity(0))) in processors_of(one).values(), 20, 'the test sees binding')
+    one.stdin.close()
+    equal(one.wait(), 0)
 
 
 @case
