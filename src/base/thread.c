@@ -20,11 +20,24 @@
    raiser adds to `ticks`, then looks at `asleep`. Both are read-modify-write or sequentially
    consistent, so one of the two sees the other: no wake-up is lost. */
 
+/* Where time_t is wider than long, SYS_futex would read another struct timespec. */
+static void call_futex(struct vs__signal *s, int operation, uint32_t value,
+                       const struct timespec *limit)
+{
+#ifdef SYS_futex_time64
+    if (sizeof(limit->tv_sec) > sizeof(long)) {
+        syscall(SYS_futex_time64, &s->ticks, operation, value, limit, NULL, 0);
+        return;
+    }
+#endif
+    syscall(SYS_futex, &s->ticks, operation, value, limit, NULL, 0);
+}
+
 void vs__signal_raise(struct vs__signal *s)
 {
     atomic_fetch_add_explicit(&s->ticks, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&s->asleep, memory_order_seq_cst))
-        syscall(SYS_futex, &s->ticks, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        call_futex(s, FUTEX_WAKE_PRIVATE, 1, NULL);
 }
 
 uint32_t vs__signal_seen(struct vs__signal *s)
@@ -48,7 +61,7 @@ bool vs__signal_wait(struct vs__signal *s, uint32_t seen, int64_t timeout_ns)
             t.tv_nsec = left % 1000000000;
             limit = &t;
         }
-        syscall(SYS_futex, &s->ticks, FUTEX_WAIT_PRIVATE, seen, limit, NULL, 0);
+        call_futex(s, FUTEX_WAIT_PRIVATE, seen, limit);
     }
     atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
     vs__rt_resume(depth);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <voicestand/event.h>
@@ -161,6 +162,22 @@ static void a_raise_is_never_lost(void **state)
     }
 }
 
+/* Who waits leaves the processor to others, also where the kernel is told a time in another form. */
+static void a_wait_sleeps(void **state)
+{
+    struct vs__signal s = {0};
+    struct timespec from, to;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* the first has pages to fetch */
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        assert_false(vs__signal_wait(&s, vs__signal_seen(&s), 200000000));
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    }
+    assert_in_range((int64_t)(to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec, 0,
+                    2000000);
+}
+
 static void keep(void *user, int level, const char *topic, const char *message)
 {
     (void)level;
@@ -245,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_pool_gives_first_what_it_got_last),
         cmocka_unit_test(structs_can_grow),
         cmocka_unit_test(a_raise_is_never_lost),
+        cmocka_unit_test(a_wait_sleeps),
         cmocka_unit_test(logs_are_cut_not_overrun),
         cmocka_unit_test(statuses_and_names_have_words),
         cmocka_unit_test(quantiles_are_within_a_bucket),
