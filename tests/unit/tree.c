@@ -13,8 +13,10 @@ char tree_root[64];
 
 int tree_begin(void **state)
 {
+    const char *folder = getenv("TMPDIR");
+
+    snprintf(tree_root, sizeof(tree_root), "%s/voicestand-tree-XXXXXX", folder ? folder : "/tmp");
     (void)state;
-    strcpy(tree_root, "/tmp/voicestand-tree-XXXXXX");
     return mkdtemp(tree_root) ? 0 : -1;
 }
 
