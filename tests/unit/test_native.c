@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "fewer.h"
 #include "vad/model.h"
 #include "vad/native.h"
 #include "vad/native_bin.h"
@@ -169,7 +170,7 @@ static void test_rounding(void **state)
     struct voice v = {0};
     float block[VS_HOP_FRAMES];
     double sum = 0.0, worst = 0.0;
-    const size_t hops = 6000;
+    const size_t hops = FEWER(6000);
 
     assert_non_null(n);
     assert_non_null(r);
@@ -178,7 +179,7 @@ static void test_rounding(void **state)
         run_reference(r, n->input);
     memset(r->hidden, 0, sizeof(r->hidden));
     for (size_t h = 0; h < hops; h++) {
-        float noise = h / 1500 % 2 ? 0.02f : 0.002f;
+        float noise = h / FEWER(1500) % 2 ? 0.02f : 0.002f;
 
         say(&v, noise, 1.0f, block);
         double p = (double)judge(n, block), q = run_reference(r, n->input);
@@ -232,6 +233,7 @@ static void test_gain(void **state)
     static const float gains[] = {0.1f, 0.01f, 8.0f};
     struct vs__native *a = malloc(sizeof(*a)), *b = malloc(sizeof(*b));
     float block[VS_HOP_FRAMES], low[VS_HOP_FRAMES];
+    const size_t hops = FEWER(2000);
 
     assert_non_null(a);
     assert_non_null(b);
@@ -241,15 +243,15 @@ static void test_gain(void **state)
 
         open_native(a, 0);
         open_native(b, 0);
-        for (size_t h = 0; h < 2000; h++) {
+        for (size_t h = 0; h < hops; h++) {
             say(&v, 0.01f, 1.0f, block);
             for (size_t i = 0; i < VS_HOP_FRAMES; i++)
                 low[i] = gains[g] * block[i];
             sum += (double)fabsf(judge(a, block) - judge(b, low));
         }
         printf("# %.0f dB: probabilities differ by %.5f in the mean\n",
-               20.0 * log10((double)gains[g]), sum / 2000);
-        assert_true(sum / 2000 < 0.005);
+               20.0 * log10((double)gains[g]), sum / (double)hops);
+        assert_true(sum / (double)hops < 0.005);
         vs__native_fini(a);
         vs__native_fini(b);
     }
@@ -261,7 +263,7 @@ static void test_gain(void **state)
    first. No drift. */
 static void test_hour(void **state)
 {
-    enum { ROUND = 1500, HOPS = 360000, PART = 60000 };
+    enum { ROUND = 1500, HOPS = FEWER(360000), PART = FEWER(60000) };
     static float audio[ROUND][VS_HOP_FRAMES];
     struct vs__native *n = malloc(sizeof(*n));
     struct voice v = {0};
@@ -282,7 +284,7 @@ static void test_hour(void **state)
         for (size_t i = 0; i < HIDDEN; i++)
             assert_true(fabsf(n->past.hidden[i]) <= 1.0f);
     }
-    printf("# mean probability: %.4f in the first ten minutes, %.4f in the last\n", first / PART,
+    printf("# mean probability: %.4f in the first sixth, %.4f in the last\n", first / PART,
            last / PART);
     assert_true(fabs(first - last) / PART < 0.02);
     vs__native_fini(n);

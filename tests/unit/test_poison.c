@@ -13,6 +13,7 @@
 
 #include "base/base.h"
 #include "dsp/level.h"
+#include "fewer.h"
 
 #define MOST ((size_t)48000 * 2 * 3) /* samples of an input: 2 s of three channels */
 
@@ -155,7 +156,7 @@ static void poison_anywhere_is_silence_and_counted(void **state)
     static const char *const levels[] = {"auto", "c"};
 
     (void)state;
-    for (uint32_t trial = 0; trial < 48; trial++) {
+    for (uint32_t trial = 0; trial < FEWER(48); trial++) {
         struct vs_stream_config config = {.size = sizeof(config), .probabilities = 1};
         config.rate_hz = rates[trial % VS__COUNT(rates)];
         config.channels = 1 + trial / 4 % 3;
