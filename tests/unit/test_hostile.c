@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Small readers of what somebody else wrote: lists of processors, traces of probabilities, tables of weights, events
-   of the Wyoming protocol. What is wrong in one place is refused; what is merely odd is read as it says. */
+   of the Wyoming protocol, answers of servers over HTTP, settings of engines. What is wrong in one place is refused; what is merely odd is read as it says. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,12 +11,16 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include <voicestand/place.h>
 
 #include "base/base.h"
+#include "foreign.h"
+#include "modules/http.h"
 #include "modules/wyoming.h"
 #include "place/cpus.h"
+#include "stt/address.h"
 #include "vad/vad.h"
 #include "vad/weights.h"
 
@@ -242,14 +246,157 @@ static void events_of_strangers(void **state)
     json_decref(e.data);
 }
 
+/* answers over HTTP ------------------------------------------------------------------------------ */
+
+#define JSON   "application/json; charset=utf-8"
+#define STREAM "text/event-stream"
+#define DELTA  "data: {\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n"
+#define WHOLE  "data:{\"type\":\"transcript.text.done\",\"text\":\"ab\"}\r\n"
+
+static const struct answer {
+    const char *type, *body;
+    int status;
+    const char *text, *message; /* NULL = none */
+} answers[] = {
+    {JSON, "{\"text\":\"words\"}", 0, "words", NULL},
+    {NULL, "{\"text\":\"\"}", 0, "", NULL},
+    {"text/plain", "words", 0, "words", NULL},
+    {"TEXT/PLAIN ;x", "", 0, "", NULL},
+    {"text/plainer", "words", -EBADMSG, NULL, "words"},
+    {"text/plain", "{\"text\":\"words\"}", 0, "words", NULL},
+    {JSON, "{\"error\":\"no\"}", -EREMOTEIO, NULL, "no"},
+    {JSON, "{\"error\":{\"message\":\"no\"}}", -EREMOTEIO, NULL, "no"},
+    {JSON, "{\"error\":{\"code\":1}}", -EREMOTEIO, NULL, ""},
+    {JSON, "{\"detail\":\"no\"}", -EREMOTEIO, NULL, "no"},
+    {JSON, "{\"detail\":1}", -EBADMSG, NULL, "{\"detail\":1}"},
+    {JSON, "[]", -EBADMSG, NULL, "[]"},
+    {JSON, "<html>", -EBADMSG, NULL, "<html>"},
+    {STREAM, DELTA DELTA "data: [DONE]\n", 0, "aa", NULL},
+    {STREAM, "event: x\n\n" DELTA WHOLE, 0, "ab", NULL},
+    {STREAM, "data: [DONE]", 0, "", NULL},
+    {STREAM, "data: {\"text\":\"a\"}\ndata: {\"text\":\"b\"}\ndata:[DONE]\n", 0, "ab", NULL},
+    {STREAM, "data: {\"type\":\"other\",\"text\":\"x\"}\n" WHOLE, 0, "ab", NULL},
+    {STREAM, "data: {\"type\":\"transcript.text.delta\",\"delta\":1}\n" WHOLE, 0, "ab", NULL},
+    {STREAM, DELTA, -EBADMSG, NULL, "the stream broke off"},
+    {STREAM, "data:\n", -EBADMSG, NULL, ""},
+    {STREAM, "data: [FONE]\n", -EBADMSG, NULL, "[FONE]"},
+    {STREAM, DELTA "data: {\"error\":\"no\"}\n", -EREMOTEIO, NULL, "no"},
+};
+
+static void answers_of_servers(void **state)
+{
+    struct vs__http_reply r;
+
+    (void)state;
+    for (size_t i = 0; i < VS__COUNT(answers); i++) {
+        const struct answer *a = &answers[i];
+        int status = vs__http_read(a->type, a->body, strlen(a->body), &r);
+        if (status != a->status || (r.text != NULL) != (a->text != NULL) ||
+            (r.text && strcmp(r.text, a->text) != 0) ||
+            (a->message && strcmp(r.message, a->message) != 0))
+            fail_msg("%s: status %d, '%s', '%s'", a->body, status, r.text ? r.text : "", r.message);
+        vs__free(r.text);
+        /* without memory for one piece after another, none or all of it */
+        for (uint32_t n = 1; a->status == 0 && n < 8; n++) {
+            vs__alloc_fail_after(n);
+            status = vs__http_read(a->type, a->body, strlen(a->body), &r);
+            vs__alloc_fail_after(0);
+            assert_true(status == 0 ? strcmp(r.text, a->text) == 0
+                                    : status == -ENOMEM && r.text == NULL);
+            vs__free(r.text);
+        }
+    }
+    vs__http_read_error("{\"error\":\"no\"}", 14, &r);
+    assert_string_equal(r.message, "no");
+    vs__http_read_error("a\x1b[31mb", 7, &r);
+    assert_null(strchr(r.message, '\x1b'));
+    assert_null(r.text);
+}
+
+/* settings --------------------------------------------------------------------------------------- */
+
+static void settings_of_engines(void **state)
+{
+    static const struct {
+        const char *argument;
+        int status;
+        const char *place, *model;
+        long timeout; /* 0 = refused */
+    } rows[] = {
+        {NULL, 0, "", NULL, 10},
+        {"", 0, "", NULL, 10},
+        {"a/b", 0, "a/b", NULL, 10},
+        {"a#model=x", 0, "a", "x", 10},
+        {"a#&&model=x&model=y&", 0, "a", "y", 10},
+        {"#model=%4a%4Bz", 0, "", "JKz", 10},
+        {"#timeout=60", 0, "", NULL, 60},
+        {"#timeout=61", 0, "", NULL, 0},
+        {"#timeout=0", 0, "", NULL, 0},
+        {"#timeout=5s", 0, "", NULL, 0},
+        {"#timeout=s", 0, "", NULL, 0},
+        {"#model=%4", -EINVAL, NULL, NULL, 0},
+        {"#model=%4g", -EINVAL, NULL, NULL, 0},
+        {"#model=%g4", -EINVAL, NULL, NULL, 0},
+        {"#model=%00", -EINVAL, NULL, NULL, 0},
+        {"#model=", -EINVAL, NULL, NULL, 0},
+        {"#model", -EINVAL, NULL, NULL, 0},
+        {"#modem=x", -EINVAL, NULL, NULL, 0},
+        {"#mode=x", -EINVAL, NULL, NULL, 0},
+        {"#model=x&other=y", -EINVAL, NULL, NULL, 0},
+    };
+    const struct vs_log log = {0};
+
+    (void)state;
+    for (size_t i = 0; i < VS__COUNT(rows); i++) {
+        struct vs__setting s[] = {{"model", NULL}, {"timeout", NULL}};
+        char *place = NULL;
+        long n = 0;
+        int status = vs__settings_read(&log, "engine", rows[i].argument, s, 2, &place);
+        if (status != rows[i].status || (status == 0) != (place != NULL))
+            fail_msg("'%s': %d", rows[i].argument, status);
+        if (status == 0) {
+            assert_string_equal(place, rows[i].place);
+            assert_true(rows[i].model ? strcmp(s[0].value, rows[i].model) == 0 : !s[0].value);
+            status = vs__setting_number(&log, "engine", &s[1], 1, 60, 10, &n);
+            assert_int_equal(status, rows[i].timeout ? 0 : -EINVAL);
+            assert_int_equal(n, rows[i].timeout);
+        }
+        vs__settings_free(s, 2);
+        assert_null(s[0].value);
+        vs__free(place);
+    }
+    struct vs__setting s = {"model", NULL};
+    char *place = NULL;
+    vs__alloc_fail_after(1);
+    assert_int_equal(vs__settings_read(&log, "engine", "a", &s, 1, &place), -ENOMEM);
+    vs__alloc_fail_after(2);
+    assert_int_equal(vs__settings_read(&log, "engine", "a#model=x", &s, 1, &place), -EINVAL);
+    vs__alloc_fail_after(0);
+    assert_null(place);
+}
+
+static void hosts_that_are_this_machine(void **state)
+{
+    static const char *const local[] = {"localhost", "::1", "[::1]", "127.0.0.1", "127.1.2.3"};
+    static const char *const far[] = {"",         "127.example", "127", "localhost.example",
+                                      "10.0.0.1", "::2"};
+
+    (void)state;
+    for (size_t i = 0; i < VS__COUNT(local); i++)
+        assert_true(vs__host_is_local(local[i]));
+    for (size_t i = 0; i < VS__COUNT(far); i++)
+        assert_false(vs__host_is_local(far[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lists_of_processors),
-        cmocka_unit_test(traces_of_probabilities),
-        cmocka_unit_test(tables_of_weights),
-        cmocka_unit_test(events_of_strangers),
+        cmocka_unit_test(lists_of_processors),         cmocka_unit_test(traces_of_probabilities),
+        cmocka_unit_test(tables_of_weights),           cmocka_unit_test(events_of_strangers),
+        cmocka_unit_test(answers_of_servers),          cmocka_unit_test(settings_of_engines),
+        cmocka_unit_test(hosts_that_are_this_machine),
     };
 
+    json_set_alloc_funcs(foreign_alloc, free);
     return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
 }
