@@ -55,7 +55,7 @@ static int refuse_errno(const struct file_source *s, int status)
 /* A regular file that is not empty. @return its descriptor or -errno. */
 static int open_regular(const struct file_source *s, off_t *ret_bytes)
 {
-    struct stat about;
+    struct stat about = {0}; /* the memory sanitizer of clang 14 does not know fstat64() */
     int status = 0;
     /* Opening a FIFO or a device must not block. */
     int fd = open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

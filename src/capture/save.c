@@ -44,7 +44,7 @@ struct file_writer {
 static sf_count_t size_of(void *user)
 {
     struct file_writer *w = user;
-    struct stat about;
+    struct stat about = {0}; /* as in file.c */
     return fstat(w->fd_plus_one - 1, &about) < 0 ? -1 : about.st_size;
 }
 

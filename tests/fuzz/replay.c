@@ -4,6 +4,9 @@
 #include <dirent.h>
 #include <string.h>
 
+#include <jansson.h>
+
+#include "../unit/foreign.h"
 #include "fuzz.h"
 
 #define MOST_BYTES 65536
@@ -64,6 +67,7 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return fprintf(stderr, "usage: replay FOLDER [--changes N]\n"), 2;
+    json_set_alloc_funcs(foreign_alloc, free);
     while (fuzz_entries[count].name)
         count++;
     printf("TAP version 13\n1..%u\n", count);

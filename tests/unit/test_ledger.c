@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
+#include "foreign.h"
 #include "output/output.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -289,5 +291,6 @@ int main(void)
         cmocka_unit_test(a_broken_stream_is_no_end),
     };
 
+    json_set_alloc_funcs(foreign_alloc, free);
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../golden/events.h"
+#include "foreign.h"
 #include "output/put.h"
 
 static char *text;
@@ -530,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_ledger),
         cmocka_unit_test(test_segment_audio),
     };
+    json_set_alloc_funcs(foreign_alloc, free);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
     free(text);

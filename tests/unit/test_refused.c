@@ -20,6 +20,7 @@
 #include "output/output.h"
 
 #include "base/base.h"
+#include "foreign.h"
 #include "capture/capture.h"
 #include "modules/wyoming.h"
 #include "ring/ring.h"
@@ -91,9 +92,9 @@ json_t *__wrap_json_loadb(const char *bytes, size_t count, size_t flags, json_er
     return parsed;
 }
 
-static void *json_memory(size_t bytes)
+FOREIGN static void *json_memory(size_t bytes)
 {
-    return !is_parsing && is_refused(ENOMEM) ? NULL : malloc(bytes);
+    return !is_parsing && is_refused(ENOMEM) ? NULL : foreign_alloc(bytes);
 }
 
 static unsigned descriptors(void)

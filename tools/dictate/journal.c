@@ -48,7 +48,7 @@ static int end_line(int fd, off_t bytes)
 int journal_open(const char *folder)
 {
     char path[PATH_BYTES], old[PATH_BYTES];
-    struct stat about;
+    struct stat about = {0}; /* as in src/capture/file.c */
     int status = make_path(folder, "dictation.jsonl", path);
     int fd;
 
@@ -87,7 +87,7 @@ int journal_write(int fd, const char *line, size_t bytes)
 
 int journal_turn(const char *folder, int fd)
 {
-    struct stat about;
+    struct stat about = {0}; /* as in src/capture/file.c */
 
     if (fstat(fd, &about) < 0 || about.st_size < JOURNAL_BYTES)
         return fd;
