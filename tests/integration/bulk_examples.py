@@ -80,9 +80,19 @@ def gnu_parallel_begins_a_killed_share_again(folder):
 def the_array_script_does_the_share_that_slurm_names(folder):
     manifest, env, whole = make_work(folder, 9)
     out = folder + '/out'
+
+    def share(i, first, last, count):
+        return subprocess.run([EXAMPLES + '/slurm_array.sh', manifest, out], timeout=60, stderr=subprocess.PIPE,
+                              env=dict(env, SLURM_ARRAY_TASK_ID=str(i), SLURM_ARRAY_TASK_MIN=str(first),
+                                       SLURM_ARRAY_TASK_MAX=str(last), SLURM_ARRAY_TASK_COUNT=str(count)))
+
     for i in (1, 2, 3):
-        subprocess.run([EXAMPLES + '/slurm_array.sh', manifest, out], check=True, timeout=60,
-                       env=dict(env, SLURM_ARRAY_TASK_ID=str(i), SLURM_ARRAY_TASK_COUNT='3'))
+        equal(share(i, 1, 3, 3).returncode, 0)
+    check_same(out, whole)
+    # a part of the array, or one that begins with 0, would be shared out otherwise
+    for first, last, count in ((2, 3, 2), (3, 3, 1), (0, 2, 3), (1, 3, 2)):
+        p = share(last, first, last, count)
+        check(p.returncode == 2 and b'must be 1-N' in p.stderr, first, last, count, p)
     check_same(out, whole)
 
 
