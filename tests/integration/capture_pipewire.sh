@@ -49,10 +49,28 @@ await()
     return 1
 }
 
+# Wait up to 10 s for sound.
+await_sound()
+{
+    for ((i = 0; i < 200; i++)); do
+        [ -s "$work/out" ] && return 0
+        sleep .05
+    done
+    return 1
+}
+
+# The number of our node.
+serial()
+{
+    timeout 5 pw-cli ls Node |
+        awk '/object.serial/ { serial = $3 } /node.name = "voicestand"/ { print serial }'
+}
+
 # capture_dump in the background, its words in the log; back when it has opened.
 listen() # ARGUMENTS
 {
     : >"$work/log"
+    rm -f "$work/out"
     "$dump" "$@" >"$work/log" 2>&1 &
     listener=$!
     children=("$listener")
@@ -129,7 +147,7 @@ grep -q '^end status=0 frames=96' "$work/log" &&
 report $? 'of ten minutes flat out the last eight lose nothing, the first what is counted'
 
 listen pipewire "$work/out" 60 16000
-sleep .5
+await_sound
 mic-remove
 await 'microphone gone'
 gone=$?
@@ -153,37 +171,29 @@ grep -q '^end status=-19 ' "$work/log" && grep -q 'no such microphone' "$work/lo
 report $? 'an unknown target is refused'
 
 # No session manager, so none that links; the stream that waits is made anew for a microphone that comes.
-serial()
-{
-    timeout 5 pw-cli ls Node |
-        awk '/object.serial/ { serial = $3 } /node.name = "voicestand"/ { print serial }'
-}
-# A new session manager does not link a stream that its predecessor had linked; we make it anew at once, and not
-# only when a second has passed. The machine may be busy for once.
-monotonic() { python3 -c 'import time; print(time.monotonic())'; }
-status=1
-for ((try = 0; try < 3 && status; try++)); do
-    listen pipewire "$work/out" 60 16000
-    sleep .5
-    kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
-    await 'microphone gone'
-    (
-        # shellcheck source=/dev/null
-        . "$PRIVATE_PIPEWIRE/lib.sh"
-        launch wireplumber wireplumber
-        wait_for 200 has_manager
-    )
-    mic-remove # those of devices go and come with the manager
-    since=$(monotonic)
-    mic-add
-    await 'microphone back'
-    echo "microphone added $since" >>"$work/log"
-    awk -v since="$since" '/^state .* microphone back/ { took = $2 - since } END { exit !(took && took < 0.8) }' \
-        "$work/log"
-    status=$?
-    finish
+# A new session manager does not link a stream that its predecessor had linked: we make it anew.
+listen pipewire "$work/out" 60 16000
+await_sound
+before=$(serial)
+kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
+await 'microphone gone'
+(
+    # shellcheck source=/dev/null
+    . "$PRIVATE_PIPEWIRE/lib.sh"
+    launch wireplumber wireplumber
+    wait_for 200 has_manager
+)
+for ((try = 0; try < 100; try++)); do
+    after=$(serial)
+    [ -z "$after" ] || [ "$before" = "$after" ] || break
+    sleep .05
 done
-report $status 'the session manager may die and come back'
+mic-remove # those of devices go and come with the manager
+mic-add
+echo "node $before, then $after" >>"$work/log"
+await 'microphone back' && [ -n "$after" ] && [ "$before" != "$after" ]
+report $? 'the session manager may die and come back'
+finish
 
 # Without a microphone the session manager tells the stream of an error, and links it all the same when one comes;
 # it is made anew only after a second, and then after two.
@@ -194,17 +204,15 @@ for ((try = 0; try < 10; try++)); do
     sleep .05
 done | sort -u >"$work/nodes"
 mic-add
-for ((try = 0; try < 100; try++)); do
-    [ -s "$work/out" ] && break
-    sleep .05
-done
+await_sound
+heard=$?
 sed 's/^/node /' "$work/nodes" >>"$work/log"
-[ "$(wc -l <"$work/nodes")" -gt 0 ] && [ "$(wc -l <"$work/nodes")" -le 2 ] && [ -s "$work/out" ]
+[ "$(wc -l <"$work/nodes")" -gt 0 ] && [ "$(wc -l <"$work/nodes")" -le 2 ] && [ $heard -eq 0 ]
 report $? 'a stream that waits for a microphone is left alone, and hears it'
 finish
 
 listen pipewire "$work/out" 60 16000
-sleep .5
+await_sound
 kill -KILL "$(cat "$PRIVATE_PIPEWIRE/wireplumber.pid")"
 await 'microphone gone'
 gone=$?

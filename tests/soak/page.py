@@ -10,6 +10,7 @@ from rig import CAUSES, ROOT
 PARTS = ('simulated', 'bulk', 'outputs', 'kills', 'freewheel', 'server', 'slope')
 ASKED = ('real sound cards and their drivers, Bluetooth; suspend and resume; inference hardware; processors other '
          'than this one; PipeWire newer than the one named above')
+LONG_S = 300 # of runs whose slope says something
 # time: the most that the 99th percentile may be, in ms
 BARS = {'microphone back to the first sample': 200,
         'server, manager and microphone back to the first sample': 500,
@@ -35,8 +36,8 @@ def machine():
         model = re.search(r'model name\s*: (.*)', f.read())
     version = os.popen('pipewire --version 2>/dev/null').read()
     found = re.search(r'linked with.*?(\d[\d.]+)', version) or re.search(r'(\d+\.\d+\.\d+)', version)
-    return '%d processors (%s) shared with other work that wanted %.0f of them, Linux %s, PipeWire %s' % (
-        os.cpu_count(), model.group(1).strip() if model else platform.machine(), os.getloadavg()[2], platform.release(),
+    return '%d processors (%s), Linux %s, PipeWire %s' % (
+        os.cpu_count(), model.group(1).strip() if model else platform.machine(), platform.release(),
         found.group(1) if found else 'absent')
 
 
@@ -62,8 +63,9 @@ def parts(records):
     rows = []
     for r in records:
         state = 'skipped: ' + r['skipped'] if r['skipped'] else 'BROKEN' if r['broken'] else 'all kept'
-        rows.append((r['part'], r['seed'], '%.0f' % (r['seconds'] / 60), r['runs'], sum(r['faults'].values()), state))
-    return table(('Part', 'Seed', 'Minutes', 'Runs', 'Faults', 'Promises'), rows, (1, 2, 3, 4))
+        rows.append((r['part'], r['seed'], '%.0f' % (r['seconds'] / 60), r.get('load', ''), r['runs'],
+                     sum(r['faults'].values()), state))
+    return table(('Part', 'Seed', 'Minutes', 'Load', 'Runs', 'Faults', 'Promises'), rows, (1, 2, 3, 4, 5))
 
 
 def broken(records):
@@ -101,13 +103,13 @@ def times(records):
 
 
 def memory(records):
-    held = [s for r in records for s in r['slopes'] if s['seconds'] >= 60]
+    held = [s for r in records for s in r['slopes'] if s['seconds'] >= LONG_S]
     longest = sorted(held, key=lambda s: -s['seconds'])[:8]
     rows = [(s['name'], '%.1f' % (s['seconds'] / 60), '%.2f' % (s['audio_s'] / 3600), '%d to %d' % tuple(s['kib']),
-             '%+.1f' % s['kib_an_hour'], '%d to %d' % tuple(s['fds']), '%d to %d' % tuple(s['threads']))
-            for s in longest]
-    return table(('Run', 'Minutes', 'Hours of audio', 'Anonymous KiB', 'KiB an hour', 'Descriptors', 'Threads'), rows,
-                 (1, 2, 3, 4))
+             '%+.1f' % s['kib_an_hour'], '%+.0f' % (24 * s['kib_an_hour']), '%d to %d' % tuple(s['fds']),
+             '%d to %d' % tuple(s['threads'])) for s in longest]
+    return table(('Run', 'Minutes', 'Hours of audio', 'Anonymous KiB', 'KiB an hour', 'KiB in 24 h', 'Descriptors',
+                  'Threads'), rows, (1, 2, 3, 4, 5))
 
 
 def notes(records):
@@ -126,7 +128,8 @@ def write():
         return 1
     faults = sorted(merged(records, 'faults').items())
     lines = ['# Soak', '', 'Written by `scripts/soak` of its last parts; do not edit. Run again with',
-             '`scripts/soak release --seed N`, or one part with `--only PART`.', '', 'Machine: ' + machine() + '.', '']
+             '`scripts/soak release --seed N`, or one part with `--only PART`.', '', 'Machine: ' + machine() + ', shared with other work: the load is how',
+             'many processors all wanted on average in the last quarter of an hour of the part.', '']
     lines += parts(records) + broken(records)
     lines += ['## Audio', '', 'In each run the account was read again from its lines, apart from the library, and by',
               '`voicestand verify-ledger`: captured = delivered + lost by cause, gaps told = gaps counted, each start',
@@ -141,7 +144,8 @@ def write():
               'session manager and graph, a bare client of PipeWire shows that waits in the same moment: it tries each',
               'millisecond to connect, and notes when its first samples come. Both hear whole cycles of 21 ms.', '']
     lines += times(records)
-    lines += ['## Memory', '', 'The longest runs, without their first fifth; the slope is that of least squares.', '']
+    lines += ['## Memory', '', 'The longest runs, without their first fifth; the slope is that of least squares, and',
+              'goes on for a day by calculation.', '']
     lines += memory(records)
     lines += ['## Not tried', '', 'Not tried: ' + ASKED + '.', ''] + notes(records)
     with open(os.path.join(ROOT, 'docs', 'soak.md'), 'w') as f:
