@@ -65,16 +65,11 @@ void vs__denoise_hop(struct vs__denoise *d, const float *in, float *out)
     vs__rfft_forward(d->fft, d->frame, d->spectrum);
     d->dsp.power(d->power, d->spectrum, BINS);
     d->suppress(&p->known, d->power, d->gain);
-    for (size_t k = 0; k < BINS; k++) {
-        d->spectrum[2 * k] *= d->gain[k];
-        d->spectrum[2 * k + 1] *= d->gain[k];
-    }
+    d->dsp.complex_gain(d->spectrum, d->gain, BINS);
     vs__rfft_inverse(d->fft, d->spectrum, d->frame);
     const float *made = d->frame + WINDOW - 2 * HOP;
-    for (size_t i = 0; i < HOP; i++) {
-        out[i] = p->tail[i] + made[i] * d->synthesis[i];
-        p->tail[i] = made[HOP + i] * d->synthesis[HOP + i];
-    }
+    d->dsp.multiply_add(out, made, d->synthesis, p->tail, HOP);
+    d->dsp.multiply(p->tail, made + HOP, d->synthesis + HOP, HOP);
 }
 
 float vs__denoise_share(const struct vs__denoise *d, float from_hz, float to_hz)

@@ -70,6 +70,11 @@ void vs__highpass_reset(struct vs__highpass *h);
 /** In place; any split of the input and any level give the same output, bit by bit. */
 void vs__highpass_process(struct vs__highpass *h, float *x, size_t n);
 
+/* resampler ---------------------------------------------------------------------------------- */
+
+/** vs_resampler_process() of what is sanitized already, which it would do once more. */
+size_t vs__resampler_process_clean(vs_resampler *r, const float *in, size_t frames, float *out);
+
 /* transform ---------------------------------------------------------------------------------- */
 
 /** Real FFT of n samples and the way back; n is a multiple of 8 from 32 to 4096 without prime

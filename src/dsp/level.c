@@ -35,28 +35,42 @@
 #define HOLD_S      0.01    /* that it stays behind it: longer than between two of a low voice */
 #define RELEASE_S   0.2     /* in which it climbs again from 0 to 1 */
 
-void vs__weighting_init(struct vs__weighting *w, double rate_hz)
+/* Both filters of the weighting, as the recommendation has them at 48 kHz, by their analogue parameters. */
+static void find_numbers(double rate_hz, struct vs__biquad_numbers *ret)
 {
     const double pi = 3.14159265358979323846;
-    /* Both filters as the recommendation has them at 48 kHz, by their analogue parameters. */
     const double shelf_hz = 1681.974450955533, shelf_q = 0.7071752369554196;
     const double high = pow(10, 3.999843853973347 / 20), middle = pow(high, 0.4996667741545416);
     const double pass_hz = 38.13547087602444, pass_q = 0.5003270373238773;
     double k = tan(pi * shelf_hz / rate_hz), scale = 1 / (1 + k / shelf_q + k * k);
 
-    memset(w, 0, sizeof(*w));
-    w->b[0][0] = (high + middle * k / shelf_q + k * k) * scale;
-    w->b[0][1] = 2 * (k * k - high) * scale;
-    w->b[0][2] = (high - middle * k / shelf_q + k * k) * scale;
-    w->a[0][0] = 2 * (k * k - 1) * scale;
-    w->a[0][1] = (1 - k / shelf_q + k * k) * scale;
+    ret[0] = (struct vs__biquad_numbers){.b0 = (high + middle * k / shelf_q + k * k) * scale,
+                                         .b1 = 2 * (k * k - high) * scale,
+                                         .b2 = (high - middle * k / shelf_q + k * k) * scale,
+                                         .a1 = 2 * (k * k - 1) * scale,
+                                         .a2 = (1 - k / shelf_q + k * k) * scale};
     k = tan(pi * pass_hz / rate_hz);
     scale = 1 / (1 + k / pass_q + k * k);
-    w->b[1][0] = 1;
-    w->b[1][1] = -2;
-    w->b[1][2] = 1;
-    w->a[1][0] = 2 * (k * k - 1) * scale;
-    w->a[1][1] = (1 - k / pass_q + k * k) * scale;
+    ret[1] = (struct vs__biquad_numbers){.b0 = 1,
+                                         .b1 = -2,
+                                         .b2 = 1,
+                                         .a1 = 2 * (k * k - 1) * scale,
+                                         .a2 = (1 - k / pass_q + k * k) * scale};
+}
+
+void vs__weighting_init(struct vs__weighting *w, double rate_hz)
+{
+    struct vs__biquad_numbers n[2];
+
+    memset(w, 0, sizeof(*w));
+    find_numbers(rate_hz, n);
+    for (int s = 0; s < 2; s++) {
+        w->b[s][0] = n[s].b0;
+        w->b[s][1] = n[s].b1;
+        w->b[s][2] = n[s].b2;
+        w->a[s][0] = n[s].a1;
+        w->a[s][1] = n[s].a2;
+    }
 }
 
 /* What rings on in silence must not become a denormal, which some processors are slow with. */
@@ -220,20 +234,43 @@ float vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t
     return least;
 }
 
-void vs__leveller_init(struct vs__leveller *l)
+void vs__leveller_init(struct vs__leveller *l, const struct vs__dsp *dsp)
 {
-    vs__weighting_init(&l->weighting, VS_RATE_HZ);
+    struct vs__biquad_numbers n[2];
+
+    find_numbers(VS_RATE_HZ, n);
+    for (int s = 0; s < 2; s++)
+        vs__biquad_init(&l->section[s], &n[s]);
+    l->dsp = dsp;
+    vs__leveller_reset(l);
+}
+
+void vs__leveller_reset(struct vs__leveller *l)
+{
+    vs__biquads_init(&l->weighting, l->section, 2);
     vs__level_init(&l->level);
     vs__limiter_init(&l->limiter, VS_RATE_HZ);
 }
 
+/* Sum of the squares of a hop, weighted. Four sums, so that none waits, on every level the same. */
+static double find_energy(struct vs__leveller *l, const float *pcm)
+{
+    float y[VS_HOP_FRAMES];
+    double sum[4] = {0};
+
+    memcpy(y, pcm, sizeof(y));
+    l->dsp->biquads(&l->weighting, y, VS_HOP_FRAMES);
+    for (size_t i = 0; i < VS_HOP_FRAMES; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            sum[k] += (double)y[i + k] * (double)y[i + k];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 void vs__leveller_hop(struct vs__leveller *l, float *pcm, float probability)
 {
-    double energy = vs__weighting_energy(&l->weighting, pcm, VS_HOP_FRAMES, 1);
+    double energy = find_energy(l, pcm);
     float from = l->level.gain, to = vs__level_gain(&l->level, energy, probability);
-    float step = (to - from) / VS_HOP_FRAMES;
 
-    for (size_t i = 0; i < VS_HOP_FRAMES; i++)
-        pcm[i] *= from + step * (float)(i + 1);
+    l->dsp->gain(pcm, VS_HOP_FRAMES, from, (to - from) / VS_HOP_FRAMES);
     vs__limiter_block(&l->limiter, pcm, 1, VS_HOP_FRAMES, 0);
 }

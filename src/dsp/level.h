@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "dsp/biquad.h"
 #include "dsp/dsp.h"
 
 /** Two second-order sections: the ear's weighting of ITU-R BS.1770. */
@@ -66,15 +67,21 @@ uint32_t vs__limiter_ahead(uint32_t rate_hz);
 float vs__limiter_block(struct vs__limiter *l, float *x, size_t channels, size_t frames,
                         size_t ahead);
 
-/** Level and limiter of one channel at VS_RATE_HZ, without delay. */
+/** Level and limiter of one channel at VS_RATE_HZ, without delay. Not to be moved. */
 struct vs__leveller {
-    struct vs__weighting weighting;
+    const struct vs__dsp *dsp;
+    struct vs__biquad section[2]; /**< the weighting, by blocks: all samples are finite here */
+    struct vs__biquads weighting;
     struct vs__level level;
     struct vs__limiter limiter;
 };
 
-void vs__leveller_init(struct vs__leveller *l);
-/** A hop of VS_HOP_FRAMES, in place. Real-time safe. @param probability that it is speech */
+/** @param dsp stays the caller's, and there */
+void vs__leveller_init(struct vs__leveller *l, const struct vs__dsp *dsp);
+/** As after init. */
+void vs__leveller_reset(struct vs__leveller *l);
+/** A hop of VS_HOP_FRAMES, in place, of finite samples. Real-time safe. @param probability that it is
+    speech */
 void vs__leveller_hop(struct vs__leveller *l, float *pcm, float probability);
 
 #endif

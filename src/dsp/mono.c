@@ -9,7 +9,7 @@
 
 enum {
     CHANNELS_MAX = 32,
-    CHUNK = 256, /* samples */
+    CHUNK = 320, /* samples: whole turns of the kernels */
 };
 
 int vs__mono_init(struct vs__mono *m, const struct vs__dsp *dsp, int format, uint32_t channels,

@@ -292,7 +292,7 @@ static size_t emit(vs_resampler *r, float *out)
 }
 
 /* Take frames, or silence where `in` is NULL. */
-static size_t take(vs_resampler *r, const float *in, size_t frames, float *out)
+static size_t take(vs_resampler *r, const float *in, size_t frames, bool is_clean, float *out)
 {
     size_t done = 0;
     while (frames) {
@@ -304,7 +304,8 @@ static size_t take(vs_resampler *r, const float *in, size_t frames, float *out)
         size_t now = VS__MIN(frames, r->capacity - r->fill);
         if (in) {
             memcpy(r->buffer + r->fill, in, now * sizeof(float));
-            (void)r->dsp.sanitize(r->buffer + r->fill, now);
+            if (!is_clean)
+                (void)r->dsp.sanitize(r->buffer + r->fill, now);
             in += now;
         } else {
             memset(r->buffer + r->fill, 0, now * sizeof(float));
@@ -323,14 +324,23 @@ size_t vs_resampler_process(vs_resampler *r, const float *in, size_t frames, flo
             (void)r->dsp.sanitize(memcpy(out, in, frames * sizeof(float)), frames);
         return frames;
     }
-    return take(r, in, frames, out);
+    return take(r, in, frames, false, out);
+}
+
+size_t vs__resampler_process_clean(vs_resampler *r, const float *in, size_t frames, float *out)
+{
+    if (r->taps)
+        return take(r, in, frames, true, out);
+    if (frames)
+        memcpy(out, in, frames * sizeof(float));
+    return frames;
 }
 
 size_t vs_resampler_flush(vs_resampler *r, float *out)
 {
     if (!r->taps)
         return 0;
-    size_t done = take(r, NULL, r->ahead, out);
+    size_t done = take(r, NULL, r->ahead, true, out);
     restart(r);
     return done;
 }

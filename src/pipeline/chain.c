@@ -421,7 +421,7 @@ static void push_chunk(struct vs__chain *c, const void *pcm, size_t frames)
         vs__count(&c->metrics.poisoned, vs__mono_process(&c->mono, pcm, frames, mono));
     else
         memset(mono, 0, frames * sizeof(float));
-    size_t n = c->resampler ? vs_resampler_process(c->resampler, mono, frames, to) : frames;
+    size_t n = c->resampler ? vs__resampler_process_clean(c->resampler, mono, frames, to) : frames;
     if (c->wide)
         vs__wide_push(c->wide, pcm, frames);
     c->source += frames;

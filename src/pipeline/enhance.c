@@ -33,7 +33,7 @@ int vs__enhance_create(const struct vs__dsp *dsp, unsigned flags, uint32_t block
     rc = flags & VS_ENHANCE_DENOISE ? vs__denoise_create(dsp, &e->denoise) : 0;
     if (rc < 0)
         goto fail;
-    vs__leveller_init(&e->leveller);
+    vs__leveller_init(&e->leveller, dsp);
     *ret = e;
     return 0;
 fail:
@@ -59,7 +59,7 @@ void vs__enhance_restart(struct vs__enhance *e)
 void vs__enhance_reset(struct vs__enhance *e)
 {
     vs__enhance_restart(e);
-    vs__leveller_init(&e->leveller);
+    vs__leveller_reset(&e->leveller);
 }
 
 uint32_t vs__enhance_lag(const struct vs__enhance *e)

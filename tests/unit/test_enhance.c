@@ -190,11 +190,19 @@ static void reset_silence_and_levels_of_kernels(void **state)
 
 /* level -------------------------------------------------------------------------------------- */
 
+static const struct vs__dsp *best(void)
+{
+    static struct vs__dsp dsp;
+
+    vs__dsp_init(&dsp, vs_cpu_detect());
+    return &dsp;
+}
+
 static double level_run(float scale, float probability_in_pauses)
 {
     struct vs__leveller l;
 
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     for (size_t i = 0; i < FRAMES; i += HOP) {
         float loudest = 0;
         for (size_t k = 0; k < HOP; k++) {
@@ -235,7 +243,7 @@ static void pauses_are_not_pumped_up(void **state)
     struct vs__leveller l;
 
     (void)state;
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     for (size_t i = 0; i < FRAMES; i += HOP) {
         memcpy(out, noise, HOP * sizeof(float));
         vs__leveller_hop(&l, out, 0.1f);
@@ -251,7 +259,7 @@ static void noise_is_not_lifted_as_if_it_spoke(void **state)
     float most = 0;
 
     (void)state;
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     for (size_t i = 0; i < FRAMES; i += HOP) {
         for (size_t k = 0; k < HOP; k++)
             out[i + k] = 0.1f * noise[i + k];
@@ -261,7 +269,7 @@ static void noise_is_not_lifted_as_if_it_spoke(void **state)
     assert_true(loudness(out, FRAMES) < -38);
     assert_true(most > 3); /* it tried */
     (void)level_run(0.1f, 0);
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     l.level.gain_db = 20;
     l.level.gain = 10;
     for (size_t i = 0; i < FRAMES; i += HOP)
@@ -276,7 +284,7 @@ static void a_quiet_voice_is_soon_there(void **state)
     struct vs__leveller l;
 
     (void)state;
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     for (size_t i = 0; i < FRAMES; i++)
         tone[i] = 0.02f * speech[i];
     size_t spoken = 0;
@@ -293,7 +301,7 @@ static void nothing_passes_the_ceiling(void **state)
     struct vs__leveller l;
 
     (void)state;
-    vs__leveller_init(&l);
+    vs__leveller_init(&l, best());
     float most = 0, jump = 0, last = 1;
     for (size_t i = 0; i < FRAMES; i += HOP) {
         for (size_t k = 0; k < HOP; k++)

@@ -428,6 +428,7 @@ static void sixteen_outputs(float *dst, const float *x, size_t hop, const float 
             __m256 early = _mm256_loadu_ps(h + i), late = _mm256_loadu_ps(h + i - shift);
             for (size_t k = 0; k < 4; k++) {
                 __m256 v = _mm256_loadu_ps(from + k * hop + i);
+                __asm__("" : "+x"(v)); /* compilers would load it for each of the two */
                 s[k] = _mm256_fmadd_ps(v, early, s[k]);
                 t[k] = _mm256_fmadd_ps(v, late, t[k]);
             }
