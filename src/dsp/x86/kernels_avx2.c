@@ -24,19 +24,20 @@ static float add_all(__m256 v)
 /* Ten vectors a turn: 10 ms at 8, 16, 32 or 48 kHz are whole turns, with few jumps. What is left over
    is made by a function of its own, which then costs nothing where there is none. */
 enum { TURN = 80 };
-#define EACH_TURN(i, n, step, work)                                                                \
-    for (; i + TURN <= n; i += TURN)                                                               \
-        for (size_t j = i, turn = 0; turn < TURN; turn += step, j += step)                         \
+#define EACH_TURN(n, on, step, work)                                                               \
+    for (; n >= TURN; n -= TURN, on)                                                               \
+        for (size_t j = 0; j < TURN; j += step)                                                    \
             work;
 #define REST static __attribute__((noinline)) void
 
-/* In the lower half of a number from 256 to 258 a step is 2^-15: there a sample, with its sign turned
-   about, needs no conversion. */
+/* From 256 to 258 a step of the last place is 2^-15: a sample that is added to 257 as a whole number
+   needs no conversion. */
 static inline void widen_s16(float *dst, const int16_t *src)
 {
-    __m256i wide = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)src));
-    __m256i near_257 = _mm256_add_epi32(wide, _mm256_set1_epi32(0x43808000));
-    _mm256_storeu_ps(dst, _mm256_sub_ps(_mm256_castsi256_ps(near_257), _mm256_set1_ps(257)));
+    const __m256 middle = _mm256_set1_ps(257);
+    __m256i v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)src));
+    v = _mm256_add_epi32(v, _mm256_castps_si256(middle));
+    _mm256_storeu_ps(dst, _mm256_sub_ps(_mm256_castsi256_ps(v), middle));
 }
 
 REST widen_rest_s16(float *dst, const int16_t *src, size_t n)
@@ -49,10 +50,9 @@ REST widen_rest_s16(float *dst, const int16_t *src, size_t n)
 
 void vs__s16_to_f32_avx2(float *dst, const int16_t *src, size_t n)
 {
-    size_t i = 0;
-    EACH_TURN(i, n, 8, widen_s16(dst + j, src + j))
-    if (i < n)
-        widen_rest_s16(dst + i, src + i, n - i);
+    EACH_TURN(n, (dst += TURN, src += TURN), 8, widen_s16(dst + j, src + j))
+    if (n)
+        widen_rest_s16(dst, src, n);
 }
 
 /* Eight samples, three bytes each at the top of an element, wherever `spread` finds them. */
@@ -87,18 +87,15 @@ void vs__s24_to_f32_avx2(float *dst, const uint8_t *src, size_t n)
     const __m256i spread =
         _mm256_setr_epi8(-1, 4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1, 0, 1, 2, -1,
                          3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11);
-    size_t i = 0;
-    for (; i + TURN <= n; i += TURN) {
-        float *to = dst + i;
-        const uint8_t *from = src + 3 * i;
-        widen_s24_alone(to, from);
+    for (; n >= TURN; n -= TURN, dst += TURN, src += 3 * TURN) {
+        widen_s24_alone(dst, src);
         for (size_t j = 8; j < TURN - 8; j += 8)
-            widen_s24(to + j, _mm256_loadu_si256((const __m256i *)(const void *)(from + 3 * j - 4)),
+            widen_s24(dst + j, _mm256_loadu_si256((const __m256i *)(const void *)(src + 3 * j - 4)),
                       spread);
-        widen_s24_alone(to + TURN - 8, from + 3 * (TURN - 8));
+        widen_s24_alone(dst + TURN - 8, src + 3 * (TURN - 8));
     }
-    if (i < n)
-        widen_rest_s24(dst + i, src + 3 * i, n - i);
+    if (n)
+        widen_rest_s24(dst, src, n);
 }
 
 static inline void widen_s32(float *dst, const int32_t *src)
@@ -117,10 +114,9 @@ REST widen_rest_s32(float *dst, const int32_t *src, size_t n)
 
 void vs__s32_to_f32_avx2(float *dst, const int32_t *src, size_t n)
 {
-    size_t i = 0;
-    EACH_TURN(i, n, 8, widen_s32(dst + j, src + j))
-    if (i < n)
-        widen_rest_s32(dst + i, src + i, n - i);
+    EACH_TURN(n, (dst += TURN, src += TURN), 8, widen_s32(dst + j, src + j))
+    if (n)
+        widen_rest_s32(dst, src, n);
 }
 
 /* To whole numbers of `scale` steps. What is too large or not a number gives INT32_MIN: turns are
@@ -160,14 +156,14 @@ REST narrow_s16(int16_t *dst, const float *src, size_t n)
 void vs__f32_to_s16_avx2(int16_t *dst, const float *src, size_t n)
 {
     __m256i least = _mm256_setzero_si256();
-    size_t i = 0;
-    EACH_TURN(i, n, 16,
+    const size_t all = n;
+    EACH_TURN(n, (dst += TURN, src += TURN), 16,
               least = _mm256_min_epi16(least, pack_s16(dst + j, round_steps(src + j, 0x1p15f),
                                                        round_steps(src + j + 8, 0x1p15f))))
     if (_mm256_movemask_epi8(_mm256_cmpeq_epi16(least, _mm256_set1_epi16(INT16_MIN))))
-        i = 0; /* or nothing more than full scale was there */
-    if (i < n)
-        narrow_s16(dst + i, src + i, n - i);
+        narrow_s16(dst - (all - n), src - (all - n), all); /* or it was no more than full scale */
+    else if (n)
+        narrow_s16(dst, src, n);
 }
 
 /* The lower three bytes of each element, together in each half of the vector. */
@@ -208,21 +204,21 @@ REST narrow_s24(uint8_t *dst, const float *src, size_t n)
 void vs__f32_to_s24_avx2(uint8_t *dst, const float *src, size_t n)
 {
     const __m256i half = _mm256_set1_epi32(1 << 23);
-    __m256i all = _mm256_setzero_si256(); /* of samples moved to 0..2^24 - 1, where they are */
-    size_t i = 0;
-    for (; i + TURN <= n; i += TURN)
-        for (size_t j = i, turn = 0; turn < TURN; turn += 8, j += 8) {
+    __m256i over = _mm256_setzero_si256(); /* samples moved to 0..2^24 - 1, where they are that */
+    const size_t all = n;
+    for (; n >= TURN; n -= TURN, dst += 3 * TURN, src += TURN)
+        for (size_t j = 0; j < TURN; j += 8) {
             __m256i v = round_steps(src + j, 0x1p23f);
-            all = _mm256_or_si256(all, _mm256_add_epi32(v, half));
-            if (turn < TURN - 8)
+            over = _mm256_or_si256(over, _mm256_add_epi32(v, half));
+            if (j < TURN - 8)
                 pack_s24(dst + 3 * j, v);
             else
                 pack_s24_alone(dst + 3 * j, v);
         }
-    if (!_mm256_testz_si256(all, _mm256_set1_epi32((int)0xff000000)))
-        i = 0;
-    if (i < n)
-        narrow_s24(dst + 3 * i, src + i, n - i);
+    if (!_mm256_testz_si256(over, _mm256_set1_epi32((int)0xff000000)))
+        narrow_s24(dst - 3 * (all - n), src - (all - n), all);
+    else if (n)
+        narrow_s24(dst, src, n);
 }
 
 REST narrow_s32(int32_t *dst, const float *src, size_t n)
@@ -250,12 +246,13 @@ static inline __m256i store_s32(int32_t *dst, __m256i v, __m256i least)
 void vs__f32_to_s32_avx2(int32_t *dst, const float *src, size_t n)
 {
     __m256i least = _mm256_setzero_si256();
-    size_t i = 0;
-    EACH_TURN(i, n, 8, least = store_s32(dst + j, round_steps(src + j, 0x1p31f), least))
+    const size_t all = n;
+    EACH_TURN(n, (dst += TURN, src += TURN), 8,
+              least = store_s32(dst + j, round_steps(src + j, 0x1p31f), least))
     if (_mm256_movemask_epi8(_mm256_cmpeq_epi32(least, _mm256_set1_epi32(INT32_MIN))))
-        i = 0; /* or nothing more than full scale was there */
-    if (i < n)
-        narrow_s32(dst + i, src + i, n - i);
+        narrow_s32(dst - (all - n), src - (all - n), all); /* or it was no more than full scale */
+    else if (n)
+        narrow_s32(dst, src, n);
 }
 
 /* Multiplication and addition stay apart, as in plain C. */
@@ -578,12 +575,11 @@ static inline void multiply_vector(float *dst, const float *a, const float *b)
 
 void vs__multiply_avx2(float *dst, const float *a, const float *b, size_t n)
 {
-    size_t i = 0;
-    EACH_TURN(i, n, 8, multiply_vector(dst + j, a + j, b + j))
-    for (; i + 8 <= n; i += 8)
-        multiply_vector(dst + i, a + i, b + i);
-    if (i < n)
-        vs__multiply_c(dst + i, a + i, b + i, n - i);
+    EACH_TURN(n, (dst += TURN, a += TURN, b += TURN), 8, multiply_vector(dst + j, a + j, b + j))
+    for (; n >= 8; n -= 8, dst += 8, a += 8, b += 8)
+        multiply_vector(dst, a, b);
+    if (n)
+        vs__multiply_c(dst, a, b, n);
 }
 
 static inline void gain_vector(float *x, __m256 gain)
@@ -604,10 +600,9 @@ REST hold_rest(float *x, size_t n, float gain)
 static void hold_gain(float *x, size_t n, float gain)
 {
     const __m256 all = _mm256_set1_ps(gain);
-    size_t i = 0;
-    EACH_TURN(i, n, 8, gain_vector(x + j, all))
-    if (i < n)
-        hold_rest(x + i, n - i, gain);
+    EACH_TURN(n, x += TURN, 8, gain_vector(x + j, all))
+    if (n)
+        hold_rest(x, n, gain);
 }
 
 void vs__gain_avx2(float *x, size_t n, float from, float step)
@@ -651,10 +646,9 @@ REST mix_rest(float *dst, const float *src, size_t n, float gain)
 void vs__mix_avx2(float *dst, const float *src, size_t n, float gain)
 {
     const __m256 all = _mm256_set1_ps(gain);
-    size_t i = 0;
-    EACH_TURN(i, n, 8, mix_vector(dst + j, src + j, all))
-    if (i < n)
-        mix_rest(dst + i, src + i, n - i, gain);
+    EACH_TURN(n, (dst += TURN, src += TURN), 8, mix_vector(dst + j, src + j, all))
+    if (n)
+        mix_rest(dst, src, n, gain);
 }
 
 void vs__complex_multiply_avx2(float *dst, const float *a, const float *b, size_t n)
