@@ -156,7 +156,7 @@ int main(int argc, char **argv)
     bench_peers(b, BENCH_PEERS);
     bench_group(b, &(struct bench_group){.name = "4-byte items",
                                          .what = "one item from one thread to the other",
-                                         .times = bench_is_quick(b) ? 5000 : 50000});
+                                         .times = bench_is_quick(b) ? 5000 : 200000});
     add_queues(b, item_queues, false);
     add_queues(b, item_queues_cpp, false);
     bench_at_most(b, "ring", "boost spsc_queue", 1);

@@ -12,11 +12,13 @@ struct bench_partner {
     struct vs__thread thread;
     void (*work)(void *state);
     void *state;
+    int runs;                     /**< by __atomic */
     _Alignas(VS__APART) int stop; /**< by __atomic, as C++ looks at it too */
     _Alignas(VS__APART) char end;
 };
 
-/** Puts the calling thread on processor 0 and `work(state)` on processor 1. `p->bench` is set. */
+/** Puts the calling thread on processor 0 and `work(state)` on processor 1, and returns once it runs: how long
+    a thread takes to start is in no figure. `p->bench` is set. */
 void bench_partner_start(struct bench_partner *p, void (*work)(void *state), void *state);
 /** Tell it to stop, wait until it has. */
 void bench_partner_stop(struct bench_partner *p);

@@ -106,6 +106,20 @@ static json_t *measure_bar(const struct bench *b, const struct bar *bar, const s
     return spread(x, n);
 }
 
+/* How much faster than `against` the group's limit is: no more can be asked of ours. */
+static void add_limit(const struct bench *b, const struct bar *bar, const struct group *g,
+                      const struct row *against, json_t *out)
+{
+    double x[BENCH_ROUNDS];
+
+    for (size_t i = 0; i < g->row_count && bar->form == BAR_AT_LEAST; i++)
+        if (g->rows[i].contender.kind == BENCH_LIMIT) {
+            size_t n = bench_ratios(b, against, &g->rows[i], x);
+            json_object_set_new(out, "limit_row", json_string(g->rows[i].contender.name));
+            json_object_set_new(out, "limit_measured", json_real(bench_percentile(x, n, 0.5)));
+        }
+}
+
 static json_t *write_bar(const struct bench *b, const struct bar *bar)
 {
     static const char *const forms[] = {"at_most", "at_least", "within_ns", "tail_at_most"};
@@ -124,6 +138,7 @@ static json_t *write_bar(const struct bench *b, const struct bar *bar)
         json_object_set_new(out, "missing", json_string(ours ? bar->against : bar->ours));
         return out;
     }
+    add_limit(b, bar, g, against, out);
     json_t *measured = measure_bar(b, bar, ours, against);
     double value = json_number_value(json_object_get(measured, "median"));
     json_object_set_new(out, "measured", measured);
@@ -214,8 +229,6 @@ void bench_count(struct bench *b)
         struct group *g = &b->groups[i];
         for (size_t k = 0; k < g->row_count && g->is.count_times; k++) {
             const struct bench_contender *c = &g->rows[k].contender;
-            if (c->kind != BENCH_OURS)
-                continue;
             snprintf(name, sizeof(name), "%s: %s", g->is.name, c->name);
             if (c->begin)
                 c->begin(c->state);
@@ -227,7 +240,7 @@ void bench_count(struct bench *b)
             CALLGRIND_STOP_INSTRUMENTATION;
             if (c->end)
                 c->end(c->state);
-            printf("%s\t%zu\n", name, g->is.count_times);
+            printf("%s\t%s\t%zu\n", name, kinds[c->kind], g->is.count_times);
         }
     }
 }
