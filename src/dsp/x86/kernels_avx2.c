@@ -32,25 +32,34 @@ enum { TURN = 80 };
 
 /* From 256 to 258 a step of the last place is 2^-15: a sample that is added to 257 as a whole number
    needs no conversion. */
-static inline void widen_s16(float *dst, const int16_t *src)
+static inline void widen_s16(float *dst, const int16_t *src, __m256 middle)
 {
-    const __m256 middle = _mm256_set1_ps(257);
     __m256i v = _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)src));
     v = _mm256_add_epi32(v, _mm256_castps_si256(middle));
     _mm256_storeu_ps(dst, _mm256_sub_ps(_mm256_castsi256_ps(v), middle));
 }
 
+/* One constant, where compilers would make two, one of them by way of an integer. */
+static inline __m256 load_middle(void)
+{
+    __m256 middle = _mm256_set1_ps(257);
+    __asm__("" : "+x"(middle));
+    return middle;
+}
+
 REST widen_rest_s16(float *dst, const int16_t *src, size_t n)
 {
+    const __m256 middle = load_middle();
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
-        widen_s16(dst + i, src + i);
+        widen_s16(dst + i, src + i, middle);
     vs__s16_to_f32_c(dst + i, src + i, n - i);
 }
 
 void vs__s16_to_f32_avx2(float *dst, const int16_t *src, size_t n)
 {
-    EACH_TURN(n, (dst += TURN, src += TURN), 8, widen_s16(dst + j, src + j))
+    const __m256 middle = load_middle();
+    EACH_TURN(n, (dst += TURN, src += TURN), 8, widen_s16(dst + j, src + j, middle))
     if (n)
         widen_rest_s16(dst, src, n);
 }
