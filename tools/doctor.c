@@ -53,9 +53,9 @@ void report(const char *area, const char *name, enum verdict verdict, const char
     if (doctor.area == NULL || strcmp(doctor.area, area) != 0)
         printf("%s%s\n", doctor.area != NULL ? "\n" : "", area);
     doctor.area = area;
-    printf("  %-8s%-16s%s\n", verdict_names[verdict], name, value);
+    printf("  %-8s%-16s %s\n", verdict_names[verdict], name, value);
     if (fix != NULL)
-        printf("  %-8s%-16s-> %s\n", "", "", fix);
+        printf("  %-8s%-16s -> %s\n", "", "", fix);
 }
 
 bool read_line(const char *path, char *ret, size_t size)
