@@ -3,6 +3,7 @@
    instead. scripts/cross runs it here and under an emulator, so that a test that is skipped there is seen to
    be so because of the emulator. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES = 65536, PRODUCTS = 1 << 20, ROUNDS = 5, LANDLOCK_CREATE_RULESET = 444 };
+enum { BYTES = 65536, PRODUCTS = 1 << 20, ROUNDS = 5, LANDLOCK_CREATE_RULESET = 444, NO = 255 };
 
 static int try_landlock(void)
 {
@@ -56,7 +57,36 @@ static int try_dump_flag(void)
         if (is_it && strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " dd"))
             return 0;
     }
-    return ENODATA;
+    return NO;
+}
+
+/* smaps is of this program. */
+static int try_maps(void)
+{
+    char *ours = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    unsigned long begin, end;
+    char line[512];
+
+    if (ours == MAP_FAILED || !maps)
+        return errno;
+    while (fgets(line, sizeof(line), maps))
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2 && begin == (unsigned long)ours)
+            return 0;
+    return NO;
+}
+
+/* A process without threads has one. */
+static int try_tasks(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+
+    if (!tasks)
+        return errno;
+    for (struct dirent *e; (e = readdir(tasks)) != NULL;)
+        count += e->d_name[0] != '.';
+    return count == 1 ? 0 : NO;
 }
 
 static double multiply(float value)
@@ -95,7 +125,9 @@ int main(void)
     } wanted[] = {{"seccomp filters", try_seccomp},
                   {"Landlock", try_landlock},
                   {"ptrace", try_trace},
-                  {"flag dd in smaps", try_dump_flag}};
+                  {"flag dd in smaps", try_dump_flag},
+                  {"smaps of its own memory", try_maps},
+                  {"no thread but its own", try_tasks}};
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         pid_t pid = fork();
@@ -106,7 +138,10 @@ int main(void)
         if (pid < 0 || waitpid(pid, &status, 0) != pid)
             return 1;
         int error = WEXITSTATUS(status);
-        printf("%s: %s\n", wanted[i].name, error ? strerror(error) : "yes");
+        printf("%s: %s\n", wanted[i].name,
+               error == 0    ? "yes"
+               : error == NO ? "no"
+                             : strerror(error));
     }
     printf("time of a product with what is not a number: %.1f times a sound one's\n", nan_times());
     return 0;
