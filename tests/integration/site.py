@@ -30,6 +30,17 @@ def dead_links_are_found(folder):
 
 
 @case
+def pages_of_a_source_archive_are_found(folder):
+    """There is no git there, and what was built there is no page."""
+    for name in ('README.md', 'docs/guides/a.md', 'docs/a.svg', 'src/b.c', 'build/venv/x.md', 'build-2/x.md', '.x/y.md'):
+        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+        write_file(os.path.join(folder, name), b'')
+    site = load()
+    site.ROOT = folder
+    equal(sorted(site.sources()), ['README.md', 'docs/a.svg', 'docs/guides/a.md'])
+
+
+@case
 def the_site_has_no_dead_link(folder):
     for tool in ('mkdocs', 'doxygen'):
         if not shutil.which(tool):
