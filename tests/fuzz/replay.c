@@ -4,8 +4,6 @@
 #include <dirent.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "../unit/foreign.h"
 #include "fuzz.h"
 
@@ -61,18 +59,40 @@ static unsigned run_folder(const struct fuzz_entry *entry, const char *folder, u
     return runs;
 }
 
+/* The library that a target passes through and that the memory sanitizer cannot see into, or NULL. */
+static const char *foreign_library(const char *target)
+{
+    static const struct {
+        const char *target, *library;
+    } known[] = {
+        {"ledger", "jansson"},       {"jsonl", "jansson"},         {"wyoming", "jansson"},
+        {"wyoming_wire", "jansson"}, {"manifest", "jansson"},      {"http_reply", "jansson"},
+        {"form", "libmicrohttpd"},   {"figures", "libmicrohttpd"},
+    };
+
+    for (size_t i = 0; MEMORY_WATCHED && i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(target, known[i].target) == 0)
+            return known[i].library;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     unsigned changes = argc == 4 ? (unsigned)atoi(argv[3]) : 20, number = 0, count = 0;
 
     if (argc < 2)
         return fprintf(stderr, "usage: replay FOLDER [--changes N]\n"), 2;
-    json_set_alloc_funcs(foreign_alloc, free);
     while (fuzz_entries[count].name)
         count++;
     printf("TAP version 13\n1..%u\n", count);
     for (const struct fuzz_entry *e = fuzz_entries; e->name; e++) {
+        const char *library = foreign_library(e->name);
         fflush(stdout);
+        if (library) {
+            printf("ok %u - %s # SKIP %s was not built with the memory sanitizer\n", ++number,
+                   e->name, library);
+            continue;
+        }
         unsigned runs = run_folder(e, argv[1], changes);
         printf("%sok %u - %s: %u inputs\n", runs ? "" : "not ", ++number, e->name, runs);
     }

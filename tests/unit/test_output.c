@@ -202,6 +202,7 @@ static json_t *load(const char *name)
     char path[512];
     const char *root = getenv("VOICESTAND_TEST_SOURCE");
 
+    SKIP_WATCHED("jansson");
     snprintf(path, sizeof(path), "%s/docs/%s", root ? root : ".", name);
     json_t *json = json_load_file(path, 0, NULL);
     assert_non_null(json);
@@ -353,6 +354,7 @@ static void take_finding(void *user, uint64_t line, const char *sentence)
 
 static int check_text(const char *lines, struct vs_ledger_report *report)
 {
+    SKIP_WATCHED("jansson");
     FILE *f = fmemopen((void *)(uintptr_t)lines, strlen(lines), "r");
 
     findings[0] = '\0';
@@ -478,6 +480,7 @@ static void test_segment_audio(void **state)
     struct stat info;
     vs_segment_audio *a = NULL;
 
+    SKIP_WATCHED("libsndfile");
     assert_non_null(mkdtemp(folder));
     struct vs_segment_audio_config config = {.dir = folder, .stem = "talk", .container = "wav"};
     config.env.module_dir = getenv("VOICESTAND_TEST_MODULES");

@@ -338,10 +338,7 @@ static void both_readers_agree_here(void **state)
     struct vs_env env = {.module_dir = modules};
 
     (void)state;
-    if (MEMORY_WATCHED) {
-        fprintf(stderr, "# skipped: hwloc was not built with the memory sanitizer\n");
-        skip();
-    }
+    SKIP_WATCHED("hwloc");
     assert_int_equal(vs_topology_read(&env, &a), 0);
     assert_int_equal(vs__topology_read("", &b), 0);
     if (strcmp(a.reader, "hwloc") != 0) {
@@ -363,6 +360,7 @@ static void both_readers_agree_on_trees(void **state)
     char path[512];
 
     (void)state;
+    SKIP_WATCHED("hwloc");
     const char *modules = getenv("VOICESTAND_TEST_MODULES");
     snprintf(path, sizeof(path), "%s/hwloc.so", modules ? modules : ".");
     void *module = dlopen(path, RTLD_NOW);

@@ -205,7 +205,8 @@ static void what_cannot_be_had_is_refused(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &size), 0);
     assert_int_equal(vs__ring_create(SIZE_MAX / 4, &r), -ENOMEM);
 #if SIZE_MAX > UINT32_MAX
-    assert_int_equal(vs__ring_create((size_t)1 << 48, &r), -ENOMEM); /* more than can be mapped */
+    int huge = vs__ring_create((size_t)1 << 48, &r); /* more than can be mapped */
+    assert_true(huge == -ENOMEM || huge == -EINVAL); /* as valgrind answers for the kernel */
 #endif
     vs__alloc_fail_after(1);
     assert_int_equal(vs__ring_create(4096, &r), -ENOMEM);
