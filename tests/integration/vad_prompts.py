@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DATA = os.path.join(HERE, 'vad_prompts.csv')
 RECORDINGS = '/usr/share/sounds/alsa'
 HEARD_DB = -50
-SHORT_S, LONG_S = 0.080, 0.120  # a stream that begins within a word is the hardest to judge
+SHORT_S, LONG_S = 0.080, 0.150  # a stream that begins within a word is the hardest to judge
 
 
 def measure(path):
