@@ -23,7 +23,7 @@
 /** Detectors with this word as `kin` understand each other's memory: struct vs__native_memory. */
 #define VS__NATIVE_KIN "native 2"
 /** `sure` of nearly all speech is above it, of most noise below: scripts/noise-table. */
-#define VS__NATIVE_SURE 0.87f
+#define VS__NATIVE_SURE 0.96f
 
 /** What the network remembers. All of it is bounded: bytes of 0..127 by their rounding, `hidden` by
     its gates, which only mix what lies within -1..1. The rest are rings: hop `turn` replaces the
