@@ -17,8 +17,7 @@ BARS = {'microphone back to the first sample': 200,
         'session manager and microphone back to the first sample': 500,
         'microphone back: we, later than it': 100,
         'server, manager and microphone back: we, later than it': 100,
-        'session manager and microphone back: we, later than it': 100,
-        'server: we are connected, later than a bare client': 100}
+        'session manager and microphone back: we, later than it': 100}
 
 
 def load():
