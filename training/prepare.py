@@ -40,7 +40,11 @@ def material(args, split):
 def recordings(args, split):
     """-> audio, what the teacher says of it or None, source; noise, rooms"""
     teacher = np.load(args.teacher)
-    paths = [p for p in data.speech_files(args.data, args.extra, split) if args.pack or p in teacher]
+    found = data.speech_files(args.data, args.extra, split)
+    paths = [p for p in found if args.pack or p in teacher]
+    if len(paths) < len(found) / 2:
+        raise SystemExit('prepare.py: %s knows %d of %d recordings: run teacher.py on these folders'
+                         % (args.teacher, len(paths), len(found)))
     fetched = data.extra_files(args.extra, *sum(data.NOISE_FOLDERS.values(), ())) if args.extra else []
     spoken = {p for p in fetched if p in teacher and (teacher[p] > .5).mean() > .1}
     pools = data.noise_pools(args.data, args.extra, split, args.cache, spoken)
@@ -86,10 +90,10 @@ def meetings(library, folder):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument('data')
+    ap.add_argument('data', type=os.path.abspath)  # labels are kept by whole paths
     ap.add_argument('teacher')
     ap.add_argument('out')
-    ap.add_argument('--extra')
+    ap.add_argument('--extra', type=os.path.abspath)
     ap.add_argument('--cache')
     ap.add_argument('--scenes', type=int, default=256, help='of a file')
     ap.add_argument('--files', type=int, default=8)

@@ -55,9 +55,9 @@ def hear(session, audios):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument('data')
+    ap.add_argument('data', type=os.path.abspath)  # labels are kept by whole paths
     ap.add_argument('out')
-    ap.add_argument('--extra')
+    ap.add_argument('--extra', type=os.path.abspath)
     ap.add_argument('--cache', required=True)
     args = ap.parse_args()
     os.makedirs(args.cache, exist_ok=True)
