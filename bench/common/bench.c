@@ -252,6 +252,16 @@ static double time_row(struct bench *b, struct group *g, struct row *r, size_t t
     return took;
 }
 
+/* What only the first time does would tell of too long rounds. Its result is of one alone, and not looked at. */
+static void warm_up(const struct bench_contender *c)
+{
+    if (c->begin)
+        c->begin(c->state);
+    (void)c->run(c->state, 1);
+    if (c->end)
+        c->end(c->state);
+}
+
 /* How many fill a round; also the first use of caches. */
 static void calibrate(struct bench *b, struct group *g, struct row *r)
 {
@@ -263,7 +273,7 @@ static void calibrate(struct bench *b, struct group *g, struct row *r)
             bench_die("no memory");
         return;
     }
-    (void)time_row(b, g, r, 1); /* what only the first time does would tell of too long rounds */
+    warm_up(&r->contender);
     r->times = g->is.times ? g->is.times : 1;
     while (!g->is.times && !b->quick) {
         double took = time_row(b, g, r, r->times);
