@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static struct play {
     float *kept;
     _Atomic size_t kept_frames;
     size_t kept_max;
+    atomic_bool lost; /* something: what comes after it cannot be the file any more */
 } play;
 
 static int cases, failures;
@@ -138,6 +140,8 @@ static void on_event(void *user, const struct vs_event *e)
 
     if (e->type == VS_EVENT_LEDGER)
         s->ledger = *e->ledger;
+    if (e->type == VS_EVENT_GAP)
+        play.lost = true;
     if (e->type != VS_EVENT_SEGMENT || s->count == MAX_SEGMENTS)
         return;
     s->start[s->count] = e->start_frame;
@@ -221,7 +225,7 @@ static size_t count_differences(int64_t offset)
 
 /* the run ------------------------------------------------------------------------------------- */
 
-/* Until the whole file was heard and a second of silence, or the source ends. */
+/* Until the whole file was heard and a second of silence, or the source ends or loses something. */
 static void listen_to_all(vs_pipeline *p, pid_t feeder)
 {
     struct timespec moment = {0, 20000000};
@@ -233,7 +237,7 @@ static void listen_to_all(vs_pipeline *p, pid_t feeder)
             nanosleep(&moment, NULL);
     if (feeder > 0)
         kill(feeder, SIGUSR1);
-    while (vs_pipeline_wait(p, 20) == 1) {
+    while (vs_pipeline_wait(p, 20) == 1 && !play.lost) {
         size_t kept = play.kept_frames;
         if (feeder > 0 && kept > play.file_frames && find_file(&offset) &&
             (int64_t)kept > offset + (int64_t)play.file_frames + RATE)
