@@ -63,7 +63,7 @@ static unsigned run_folder(const struct fuzz_entry *entry, const char *folder, u
 static const char *foreign_library(const char *target)
 {
     static const struct {
-        const char *target, *library;
+        const char *target, *through;
     } known[] = {
         {"ledger", "jansson"},       {"jsonl", "jansson"},         {"wyoming", "jansson"},
         {"wyoming_wire", "jansson"}, {"manifest", "jansson"},      {"http_reply", "jansson"},
@@ -72,7 +72,7 @@ static const char *foreign_library(const char *target)
 
     for (size_t i = 0; MEMORY_WATCHED && i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(target, known[i].target) == 0)
-            return known[i].library;
+            return known[i].through;
     return NULL;
 }
 
