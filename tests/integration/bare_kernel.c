@@ -6,12 +6,11 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+
+#include "filtered.h"
 
 #define LANDLOCK_CREATE_RULESET 444
 
@@ -39,15 +38,6 @@ int main(int count, char **arguments)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof(steps) / sizeof(steps[0]), steps};
 
-    if (count < 2)
-        return 2;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0) {
-        fprintf(stderr, "bare_kernel: this kernel has no seccomp: %s\n", strerror(errno));
-        return 77;
-    }
-    execvp(arguments[1], arguments + 1);
-    return 127;
+    return run_filtered(steps, sizeof(steps) / sizeof(steps[0]), count, arguments);
 }
