@@ -12,59 +12,22 @@
 
 #include "base/base.h"
 #include "dsp/dsp.h"
+#include "vad/silero.h"
 #include "vad/vad.h"
-#include "vad/weights.h"
 
 enum {
     BLOCK = 512,
     BEFORE = 64, /* frames of the block before */
     AFTER = 64,  /* frames mirrored at the end */
-    WINDOW = 256,
+    WINDOW = VS__SILERO_WINDOW,
     STEP = 128,
     WINDOWS = 4,
-    BINS = 129,
+    BINS = VS__SILERO_BINS,
     ROOM = 136, /* for the bins of one window: whole vectors */
     WIDE = 128, /* channels of the first and last layer, and of the cell */
     SLIM = 64,  /* channels of the two between */
     GATES = 4 * WIDE,
     FEW = 8, /* rows of a convolution that stay in the nearest cache */
-};
-
-enum tensor {
-    BASIS,
-    CONV1,
-    BIAS1,
-    CONV2,
-    BIAS2,
-    CONV3,
-    BIAS3,
-    CONV4,
-    BIAS4,
-    INPUT,
-    HIDDEN,
-    BIAS_INPUT,
-    BIAS_HIDDEN,
-    OUTPUT,
-    BIAS_OUTPUT,
-    TENSORS
-};
-
-static const struct vs__tensor wanted[TENSORS] = {
-    [BASIS] = {"stft_conv.weight", "model.stft.forward_basis_buffer", {258, 1, 256}, NULL},
-    [CONV1] = {"conv1.weight", "model.encoder.0.reparam_conv.weight", {128, 129, 3}, NULL},
-    [BIAS1] = {"conv1.bias", "model.encoder.0.reparam_conv.bias", {128}, NULL},
-    [CONV2] = {"conv2.weight", "model.encoder.1.reparam_conv.weight", {64, 128, 3}, NULL},
-    [BIAS2] = {"conv2.bias", "model.encoder.1.reparam_conv.bias", {64}, NULL},
-    [CONV3] = {"conv3.weight", "model.encoder.2.reparam_conv.weight", {64, 64, 3}, NULL},
-    [BIAS3] = {"conv3.bias", "model.encoder.2.reparam_conv.bias", {64}, NULL},
-    [CONV4] = {"conv4.weight", "model.encoder.3.reparam_conv.weight", {128, 64, 3}, NULL},
-    [BIAS4] = {"conv4.bias", "model.encoder.3.reparam_conv.bias", {128}, NULL},
-    [INPUT] = {"lstm_cell.weight_ih", "model.decoder.rnn.weight_ih", {512, 128}, NULL},
-    [HIDDEN] = {"lstm_cell.weight_hh", "model.decoder.rnn.weight_hh", {512, 128}, NULL},
-    [BIAS_INPUT] = {"lstm_cell.bias_ih", "model.decoder.rnn.bias_ih", {512}, NULL},
-    [BIAS_HIDDEN] = {"lstm_cell.bias_hh", "model.decoder.rnn.bias_hh", {512}, NULL},
-    [OUTPUT] = {"final_conv.weight", "model.decoder.decoder.2.weight", {1, 128, 1}, NULL},
-    [BIAS_OUTPUT] = {"final_conv.bias", "model.decoder.decoder.2.bias", {1}, NULL},
 };
 
 /* In the order of use; a row is what meets one output, tap after tap. All aligned to 64. */
@@ -102,14 +65,6 @@ struct silero_state {
 
 /* weights ----------------------------------------------------------------------------------- */
 
-static float value_at(const struct vs__tensor *t, size_t index)
-{
-    float value;
-
-    memcpy(&value, t->data + index * sizeof(value), sizeof(value));
-    return value;
-}
-
 /** Taps `first`..`first` + `taps` of a convolution with three, [output][input][tap] in the file,
     to [output][tap][`room`]. */
 static void pack_conv(float *dst, const struct vs__tensor *t, size_t first, size_t taps,
@@ -120,7 +75,8 @@ static void pack_conv(float *dst, const struct vs__tensor *t, size_t first, size
     for (size_t o = 0; o < t->shape[0]; o++)
         for (size_t tap = 0; tap < taps; tap++)
             for (size_t i = 0; i < inputs; i++)
-                dst[(o * taps + tap) * room + i] = value_at(t, (o * inputs + i) * 3 + first + tap);
+                dst[(o * taps + tap) * room + i] =
+                    vs__silero_value(t, (o * inputs + i) * 3 + first + tap);
 }
 
 static void pack_row(float *dst, const struct vs__tensor *t, size_t first, size_t count)
@@ -130,85 +86,38 @@ static void pack_row(float *dst, const struct vs__tensor *t, size_t first, size_
 
 static void pack(struct weights *w, const struct vs__tensor *t)
 {
-    pack_conv(&w->conv1[0][0][0], &t[CONV1], 0, 3, ROOM);
-    pack_conv(&w->conv2[0][0][0], &t[CONV2], 0, 3, WIDE);
-    pack_conv(&w->conv3[0][0][0], &t[CONV3], 1, 2, SLIM);
-    pack_conv(&w->conv4[0][0], &t[CONV4], 1, 1, SLIM);
+    vs__silero_window(w->window);
+    pack_conv(&w->conv1[0][0][0], &t[VS__SILERO_CONV1], 0, 3, ROOM);
+    pack_conv(&w->conv2[0][0][0], &t[VS__SILERO_CONV2], 0, 3, WIDE);
+    pack_conv(&w->conv3[0][0][0], &t[VS__SILERO_CONV3], 1, 2, SLIM);
+    pack_conv(&w->conv4[0][0], &t[VS__SILERO_CONV4], 1, 1, SLIM);
     for (size_t g = 0; g < GATES; g++) {
-        pack_row(w->cell[g][0], &t[INPUT], g * WIDE, WIDE);
-        pack_row(w->cell[g][1], &t[HIDDEN], g * WIDE, WIDE);
-        w->bias_cell[g] = value_at(&t[BIAS_INPUT], g) + value_at(&t[BIAS_HIDDEN], g);
+        pack_row(w->cell[g][0], &t[VS__SILERO_INPUT], g * WIDE, WIDE);
+        pack_row(w->cell[g][1], &t[VS__SILERO_HIDDEN], g * WIDE, WIDE);
+        w->bias_cell[g] = vs__silero_value(&t[VS__SILERO_BIAS_INPUT], g) +
+                          vs__silero_value(&t[VS__SILERO_BIAS_HIDDEN], g);
     }
-    pack_row(w->output, &t[OUTPUT], 0, WIDE);
-    pack_row(w->bias1, &t[BIAS1], 0, WIDE);
-    pack_row(w->bias2, &t[BIAS2], 0, SLIM);
-    pack_row(w->bias3, &t[BIAS3], 0, SLIM);
-    pack_row(w->bias4, &t[BIAS4], 0, WIDE);
-    w->bias_output = value_at(&t[BIAS_OUTPUT], 0);
-}
-
-/** Is the first layer the transform of a Hann window, which the FFT computes at a fraction of the
-    cost? Its rows are the cosines of all bins, then the sines. */
-static bool is_transform(const struct vs__tensor *basis, float window[WINDOW])
-{
-    const double turn = 2.0 * 3.14159265358979323846 / WINDOW;
-    double worst = 0.0;
-
-    for (size_t i = 0; i < WINDOW; i++) {
-        double w = 0.5 - 0.5 * cos(turn * (double)i);
-
-        window[i] = (float)w;
-        for (size_t k = 0; k < BINS; k++) {
-            double angle = turn * (double)(i * k % WINDOW);
-            double re = (double)value_at(basis, k * WINDOW + i) - w * cos(angle);
-            double im = (double)value_at(basis, (BINS + k) * WINDOW + i) + w * sin(angle);
-
-            worst = fmax(worst, fmax(fabs(re), fabs(im)));
-        }
-    }
-    return worst < 1e-6;
-}
-
-/** Write the path of a file in a folder. @return whether it is there */
-static bool join(const char *folder, const char *name, char *ret, size_t size)
-{
-    int n = snprintf(ret, size, "%s/%s", folder, name);
-    FILE *file = n > 0 && (size_t)n < size ? fopen(ret, "re") : NULL;
-
-    if (file == NULL)
-        return false;
-    fclose(file);
-    return true;
+    pack_row(w->output, &t[VS__SILERO_OUTPUT], 0, WIDE);
+    pack_row(w->bias1, &t[VS__SILERO_BIAS1], 0, WIDE);
+    pack_row(w->bias2, &t[VS__SILERO_BIAS2], 0, SLIM);
+    pack_row(w->bias3, &t[VS__SILERO_BIAS3], 0, SLIM);
+    pack_row(w->bias4, &t[VS__SILERO_BIAS4], 0, WIDE);
+    w->bias_output = vs__silero_value(&t[VS__SILERO_BIAS_OUTPUT], 0);
 }
 
 static int load(struct silero_state *s, const char *argument, const struct vs_log *log)
 {
-    struct vs__tensor tensors[TENSORS];
-    const char *path = argument;
-    char inside[4096];
+    struct vs__tensor tensors[VS__SILERO_TENSORS];
     void *file;
-    int status;
+    int status = vs__silero_read(argument, log, tensors, &file);
 
-    /* A folder: what the project's own runtime loads comes first. */
-    if (join(argument, "silero_vad_16k_op15.onnx", inside, sizeof(inside)) ||
-        join(argument, "silero_vad_16k.safetensors", inside, sizeof(inside)))
-        path = inside;
-    memcpy(tensors, wanted, sizeof(tensors));
-    status = vs__weights_read(path, log, tensors, TENSORS, &file);
     if (status < 0)
         return status;
     s->weights = vs__alloc(sizeof(*s->weights));
-    if (s->weights == NULL) {
-        status = -ENOMEM;
-    } else if (!is_transform(&tensors[BASIS], s->weights->window)) {
-        vs__log(log, VS_LOG_ERROR, "vad", "%s has another transform than Silero VAD 6; %s", path,
-                "fetch the file anew");
-        status = -EBADMSG;
-    } else {
+    if (s->weights != NULL)
         pack(s->weights, tensors);
-    }
     vs__free(file);
-    return status;
+    return s->weights != NULL ? 0 : -ENOMEM;
 }
 
 /* one block --------------------------------------------------------------------------------- */

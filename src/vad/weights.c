@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two strict readers of weights. Every length is compared with what is left before it is used. */
+/* Two strict readers of weights. Every length is compared with what is left before it is used; nothing calls itself,
+   and nothing is allocated. */
 #include "vad/weights.h"
 
 #include <errno.h>
@@ -41,6 +42,13 @@ struct found {
     bool is_f32;
 };
 
+/** Of the names in an ONNX file, tools that pull branches out of a graph keep what is behind "model.". */
+static bool is_called(struct span name, const struct vs__tensor *t, bool onnx)
+{
+    return equals(name, onnx ? t->onnx : t->name) ||
+           (onnx && strncmp(t->onnx, "model.", 6) == 0 && equals(name, t->onnx + 6));
+}
+
 static bool is_finite(const uint8_t *data, size_t count)
 {
     uint32_t bad = 0;
@@ -61,7 +69,7 @@ static const char *accept(struct tensors *t, const struct found *f, bool onnx)
     size_t count = 1, dimensions = 0;
 
     for (size_t i = 0; i < t->count && want == NULL; i++)
-        if (equals(f->name, onnx ? t->list[i].onnx : t->list[i].name))
+        if (is_called(f->name, &t->list[i], onnx))
             want = &t->list[i];
     if (want == NULL)
         return "there is a tensor that this network does not have";
@@ -250,8 +258,11 @@ static const char *parse_safetensors(struct span file, struct tensors *t)
 
 /* ONNX: protocol buffers. A field is a number, a kind, and a value or a length and so many bytes - */
 
+static const char NOT_WHOLE[] = "it is neither safetensors nor whole ONNX";
+
 enum { KIND_VARINT = 0, KIND_FIXED64 = 1, KIND_BYTES = 2, KIND_FIXED32 = 5 };
-enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5 };
+enum { MODEL_GRAPH = 7, GRAPH_NODE = 1, GRAPH_INITIALIZER = 5 };
+enum { NODE_KIND = 4, NODE_ATTRIBUTE = 5, ATTRIBUTE_TENSOR = 5 };
 enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9, TYPE_FLOAT = 1 };
 
 struct field {
@@ -329,35 +340,89 @@ static bool note_field(struct field *field, struct found *ret)
     return true;
 }
 
+static bool read_tensor(struct span s, struct found *ret)
+{
+    struct field field;
+
+    while (left(&s) > 0)
+        if (!take_field(&s, &field) || !note_field(&field, ret))
+            return false;
+    return true;
+}
+
+static bool read_attribute(struct span s, struct found *ret)
+{
+    struct field field;
+
+    while (left(&s) > 0) {
+        if (!take_field(&s, &field))
+            return false;
+        if (field.number == ATTRIBUTE_TENSOR && field.kind == KIND_BYTES &&
+            !read_tensor(field.bytes, ret))
+            return false;
+    }
+    return true;
+}
+
+/** The tensor of a node that is a constant; of another, `ret` stays without a name. */
+static bool read_constant(struct span s, struct found *ret)
+{
+    struct found found = *ret;
+    struct field field;
+    bool is_constant = false;
+
+    while (left(&s) > 0) {
+        if (!take_field(&s, &field))
+            return false;
+        if (field.number == NODE_KIND && field.kind == KIND_BYTES)
+            is_constant = equals(field.bytes, "Constant");
+        else if (field.number == NODE_ATTRIBUTE && field.kind == KIND_BYTES &&
+                 !read_attribute(field.bytes, &found))
+            return false;
+    }
+    if (is_constant)
+        *ret = found;
+    return true;
+}
+
+/** Weights are initializers, or constants with a name; constants without one are the graph's own. */
+static const char *parse_graph(struct span graph, struct tensors *t)
+{
+    static const uint8_t nothing;
+    struct field field;
+
+    while (left(&graph) > 0) {
+        struct found f = {.name = {&nothing, &nothing}, .data = {&nothing, &nothing}};
+        const char *wrong = NULL;
+
+        if (!take_field(&graph, &field))
+            return NOT_WHOLE;
+        if (field.number == GRAPH_INITIALIZER && field.kind == KIND_BYTES) {
+            wrong = read_tensor(field.bytes, &f) ? accept(t, &f, true) : NOT_WHOLE;
+        } else if (field.number == GRAPH_NODE && field.kind == KIND_BYTES) {
+            wrong = read_constant(field.bytes, &f) ? NULL : NOT_WHOLE;
+            if (wrong == NULL && left(&f.name) > 0)
+                wrong = accept(t, &f, true);
+        }
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
 static const char *parse_onnx(struct span s, struct tensors *t)
 {
-    static const char *const damaged = "it is neither safetensors nor whole ONNX";
     static const uint8_t nothing;
     struct span graph = {&nothing, &nothing};
     struct field field;
 
     while (left(&s) > 0) {
         if (!take_field(&s, &field))
-            return damaged;
+            return NOT_WHOLE;
         if (field.number == MODEL_GRAPH && field.kind == KIND_BYTES)
             graph = field.bytes;
     }
-    while (left(&graph) > 0) {
-        struct found f = {.name = {&nothing, &nothing}, .data = {&nothing, &nothing}};
-        const char *wrong;
-
-        if (!take_field(&graph, &field))
-            return damaged;
-        if (field.number != GRAPH_INITIALIZER || field.kind != KIND_BYTES)
-            continue;
-        for (struct span tensor = field.bytes; left(&tensor) > 0;)
-            if (!take_field(&tensor, &field) || !note_field(&field, &f))
-                return damaged;
-        wrong = accept(t, &f, true);
-        if (wrong != NULL)
-            return wrong;
-    }
-    return NULL;
+    return parse_graph(graph, t);
 }
 
 /* ------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Named tensors of 32-bit floats from a file that somebody else wrote, in one of two formats:
-   safetensors, or the initializers of an ONNX graph. Nothing of the file is believed unchecked. */
+   safetensors, or the initializers and named constants of an ONNX graph. Nothing of the file is believed
+   unchecked. */
 #ifndef VS_SRC_VAD_WEIGHTS_H
 #define VS_SRC_VAD_WEIGHTS_H
 
@@ -12,7 +13,7 @@
 /** A tensor to find. */
 struct vs__tensor {
     const char *name;    /**< in a safetensors file */
-    const char *onnx;    /**< in an ONNX file */
+    const char *onnx;    /**< in an ONNX file; a "model." before it may be missing there */
     uint32_t shape[3];   /**< 0 = no such dimension; all are checked */
     const uint8_t *data; /**< found: the product of `shape` floats, little endian, any alignment */
 };

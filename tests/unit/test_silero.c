@@ -182,6 +182,76 @@ static void test_onnx(void **state)
     }
 }
 
+/* the same, as constants of nodes ------------------------------------------------------------ */
+
+/** A field of up to 127 bytes. @return its bytes */
+static size_t put(uint8_t *ret, unsigned field, const void *bytes, size_t size)
+{
+    ret[0] = (uint8_t)(field << 3 | 2);
+    ret[1] = (uint8_t)size;
+    memcpy(ret + 2, bytes, size);
+    return 2 + size;
+}
+
+/** A node with one tensor of one number. `is_first`: its kind stands before the tensor. */
+static size_t put_node(uint8_t *ret, const char *kind, bool is_first, const char *name)
+{
+    static const uint8_t number[4] = {0, 0, 0x80, 0x3f};
+    uint8_t tensor[64] = {0x08, 1, 0x10, 1}, attribute[80] = {0xa0, 1, 4}, node[128];
+    size_t in_tensor = 4, in_attribute = 3, in_node = 0;
+
+    in_tensor += put(tensor + in_tensor, 8, name, strlen(name));
+    in_tensor += put(tensor + in_tensor, 9, number, sizeof(number));
+    in_attribute += put(attribute + in_attribute, 1, "value", 5);
+    in_attribute += put(attribute + in_attribute, 5, tensor, in_tensor);
+    if (is_first)
+        in_node += put(node, 4, kind, strlen(kind));
+    in_node += put(node + in_node, 2, "output", 6);
+    in_node += put(node + in_node, 5, attribute, in_attribute);
+    if (!is_first)
+        in_node += put(node + in_node, 4, kind, strlen(kind));
+    return put(ret, 1, node, in_node);
+}
+
+/** What is wrong with a graph of these nodes, in which "a" or "model.a" is asked for. */
+static const char *parse_nodes(const char *const (*nodes)[2], size_t count, bool is_first,
+                               size_t cut)
+{
+    struct vs__tensor tensor = {"b", "model.a", {1}, NULL};
+    uint8_t graph[126], file[128];
+    size_t size = 0;
+    const char *where;
+
+    for (size_t i = 0; i < count; i++)
+        size += put_node(graph + size, nodes[i][0], is_first, nodes[i][1]);
+    graph[1] = (uint8_t)(graph[1] - cut); /* of the only node */
+    size -= cut;
+    return vs__weights_parse(file, put(file, 7, graph, size), &tensor, 1, &where);
+}
+
+static void test_constants(void **state)
+{
+    static const char *const good[][2] = {{"Constant", "a"}}, *const whole[][2] = {
+                                                                  {"Constant", "model.a"}};
+    static const char *const own[][2] = {{"Constant", "a"}, {"Constant", ""}};
+    static const char *const twice[][2] = {{"Constant", "a"}, {"Constant", "model.a"}};
+    static const char *const more[][2] = {{"Constant", "a"}, {"Constant", "c"}};
+    static const char *const other[][2] = {{"Conv", "a"}}, *const near[][2] = {
+                                                               {"Constant", "del.a"}};
+
+    for (int is_first = 0; is_first < 2; is_first++) {
+        assert_null(parse_nodes(good, 1, is_first, 0));
+        assert_null(parse_nodes(whole, 1, is_first, 0));
+        assert_null(parse_nodes(own, 2, is_first, 0));
+        assert_non_null(strstr(parse_nodes(twice, 2, is_first, 0), "twice"));
+        assert_non_null(strstr(parse_nodes(more, 2, is_first, 0), "does not have"));
+        assert_non_null(strstr(parse_nodes(other, 1, is_first, 0), "missing"));
+        assert_non_null(strstr(parse_nodes(near, 1, is_first, 0), "does not have"));
+        for (size_t cut = 1; cut < 45; cut++)
+            assert_non_null(parse_nodes(good, 1, is_first, cut));
+    }
+}
+
 /** No change of a few bytes makes the readers leave their memory; the sanitizers look. */
 static void test_noise(void **state)
 {
@@ -257,7 +327,8 @@ static void test_arguments(void **state)
 
 /* with the weights at hand ------------------------------------------------------------------ */
 
-static const char *const names[] = {"silero_vad_16k_op15.onnx", "silero_vad_16k.safetensors"};
+static const char *const names[] = {"silero_vad_16k_op15.onnx", "silero_vad_16k.safetensors",
+                                    "silero_vad_openvino_16k.onnx"};
 
 /** The path of something in the audio data. Skips the test where it is not. */
 static const char *find(const char *name)
@@ -306,7 +377,7 @@ static uint8_t whole[2 << 20];
 
 static void test_damaged(void **state)
 {
-    for (size_t which = 0; which < 2; which++) {
+    for (size_t which = 0; which < VS__COUNT(names); which++) {
         size_t size = read_all(find_weights(which), whole, sizeof(whole));
         char path[] = "/tmp/voicestand-silero-XXXXXX";
         int fd = mkstemp(path);
@@ -382,31 +453,34 @@ static void test_folder(void **state)
 {
     static float audio[64 * BLOCK];
     size_t count = read_speech(audio, VS__COUNT(audio)) / BLOCK;
-    void *folder, *each[2];
+    void *folder, *each[VS__COUNT(names)];
     float most = 0.0f;
 
     assert_int_equal(open_state(find("models/silero-vad"), 0, &folder), 0);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < VS__COUNT(names); i++)
         assert_int_equal(open_state(find_weights(i), 0, &each[i]), 0);
     for (size_t b = 0; b < count; b++) {
         float p = infer(folder, audio + b * BLOCK), q = infer(each[0], audio + b * BLOCK);
+        float r = infer(each[2], audio + b * BLOCK); /* the same weights */
 
         assert_memory_equal(&p, &q, sizeof(p));
+        assert_memory_equal(&p, &r, sizeof(p));
         most = VS__MAX(most, infer(each[1], audio + b * BLOCK));
     }
     assert_true(most > 0.9f);
     close_state(folder);
-    close_state(each[0]);
-    close_state(each[1]);
+    for (size_t i = 0; i < VS__COUNT(names); i++)
+        close_state(each[i]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_safetensors), cmocka_unit_test(test_safetensors_lengths),
-        cmocka_unit_test(test_onnx),        cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_arguments),   cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_truth),       cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_onnx),        cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_noise),       cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_truth),
+        cmocka_unit_test(test_folder),
     };
 
     return cmocka_run_group_tests_name("silero", tests, NULL, NULL);
