@@ -29,7 +29,7 @@ struct vs_pipeline_config {
     /** "file:PATH", "pipe", "alsa[:PCM]", "pipewire[:TARGET]", "null[:SECONDS]"; NULL or "auto" =
         pipewire, then alsa. */
     const char *capture;
-    /** "native" (NULL), "energy", "silero:WEIGHTS", "openvino:DEVICE[@NETWORK.onnx]",
+    /** "native" (NULL), "energy", "silero:WEIGHTS", "openvino:DEVICE[@WEIGHTS]",
         "auto[:DEVICE]" (as openvino, but starts where there is no such device, with native),
         "replay:TRACE.csv", "null" */
     const char *vad;

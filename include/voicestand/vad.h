@@ -19,7 +19,7 @@ typedef struct vs_vad vs_vad;
 struct vs_vad_config {
     size_t size;
     struct vs_env env;
-    /** "native" (NULL), "energy", "silero:WEIGHTS", "openvino:DEVICE[@NETWORK.onnx]",
+    /** "native" (NULL), "energy", "silero:WEIGHTS", "openvino:DEVICE[@WEIGHTS]",
         "auto[:DEVICE]" (as openvino, but starts where there is no such device, with native),
         "replay:TRACE.csv", "null" */
     const char *name;

@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openvino/c/openvino.h>
 
@@ -24,11 +23,9 @@
     X(ov_available_devices_free)                                                                   \
     X(ov_core_get_property)                                                                        \
     X(ov_core_set_property)                                                                        \
-    X(ov_core_read_model)                                                                          \
     X(ov_core_read_model_from_memory_buffer)                                                       \
     X(ov_core_compile_model)                                                                       \
     X(ov_model_free)                                                                               \
-    X(ov_model_is_dynamic)                                                                         \
     X(ov_compiled_model_inputs_size)                                                               \
     X(ov_compiled_model_outputs_size)                                                              \
     X(ov_compiled_model_input_by_index)                                                            \
@@ -299,36 +296,11 @@ static int say_failure(const struct vs_env *env, int status, const char *what, c
     return status;
 }
 
-static int read_network(const struct vs_env *env, const char *path, const void *bytes, size_t size,
-                        ov_model_t **ret)
+static int read_network(const struct vs_env *env, const void *bytes, size_t size, ov_model_t **ret)
 {
-    const char *name = path ? path : "the network of this build";
-    const char *dot = path ? strrchr(path, '.') : NULL;
-    int rc;
-
-    if (path && access(path, R_OK) < 0) {
-        rc = -errno;
-        vs__log(&env->log, VS_LOG_ERROR, "vad", "cannot open the network %s: %s", path,
-                strerror(-rc));
-        return rc;
-    }
-    if (path && (!dot || strcmp(dot, ".onnx") != 0)) {
-        vs__log(&env->log, VS_LOG_ERROR, "vad", "%s is not called .onnx; give a network in ONNX",
-                path);
-        return -EBADMSG;
-    }
-    rc = path ? ov.call.ov_core_read_model(ov.core, path, NULL, ret)
-              : ov.call.ov_core_read_model_from_memory_buffer(ov.core, bytes, size, NULL, ret);
-    if (rc != 0)
-        return say_failure(env, -EBADMSG, "use", name);
-    if (!ov.call.ov_model_is_dynamic(*ret))
+    if (ov.call.ov_core_read_model_from_memory_buffer(ov.core, bytes, size, NULL, ret) == 0)
         return 0;
-    vs__log(
-        &env->log, VS_LOG_ERROR, "vad",
-        "%s has shapes that are not fixed, which no NPU can run; give a network with fixed ones",
-        name);
-    ov.call.ov_model_free(*ret);
-    return -ENOTSUP;
+    return say_failure(env, -ENOTSUP, "use", "a network of this build");
 }
 
 /* What suits one block at a time, as far as the device knows it. f32 on the processor: where it
@@ -435,8 +407,8 @@ static int prepare(const struct vs_env *env, struct vs__ov_network *n, const cha
     return 0;
 }
 
-int vs__ov_open(const struct vs_env *env, const char *device, const char *path, const void *bytes,
-                size_t size, struct vs__ov_network **ret)
+int vs__ov_open(const struct vs_env *env, const char *device, const void *bytes, size_t size,
+                struct vs__ov_network **ret)
 {
     struct vs__ov_network *n = vs__alloc(sizeof(*n));
     ov_model_t *model = NULL;
@@ -449,7 +421,7 @@ int vs__ov_open(const struct vs_env *env, const char *device, const char *path, 
     if (rc == 0)
         rc = check_device(env, device);
     if (rc == 0)
-        rc = read_network(env, path, bytes, size, &model);
+        rc = read_network(env, bytes, size, &model);
     if (rc == 0) {
         rc = compile(env, device, model, &n->compiled);
         ov.call.ov_model_free(model);

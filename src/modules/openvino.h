@@ -21,13 +21,13 @@ struct vs__ov_port {
 /** A network, compiled for a device. */
 struct vs__ov_network;
 
-/** Compile the ONNX file `path`, or the ONNX in `bytes` (of `size`) where path is NULL, for `device`
-    ("CPU", "NPU", "AUTO:NPU,CPU"). Shapes must be fixed and all ports float. Blocks, for seconds on
-    a device that compiles for the first time.
-    @return 0; -ENOTSUP no OpenVINO here, or not its kind of network; -ENODEV no such device; -ENOENT
-    no such file; -EBADMSG not a network; -EIO the device refuses it. The log gets one sentence. */
-int vs__ov_open(const struct vs_env *env, const char *device, const char *path, const void *bytes,
-                size_t size, struct vs__ov_network **ret);
+/** Compile the ONNX in `bytes` (of `size`) for `device` ("CPU", "NPU", "AUTO:NPU,CPU"). OpenVINO parses it in
+    this process, so it must be of our own making: no file is read. Shapes must be fixed and all ports float.
+    Blocks, for seconds on a device that compiles for the first time.
+    @return 0; -ENOTSUP no OpenVINO here, or not its kind of network; -ENODEV no such device; -EIO the
+    device refuses it. The log gets one sentence. */
+int vs__ov_open(const struct vs_env *env, const char *device, const void *bytes, size_t size,
+                struct vs__ov_network **ret);
 void vs__ov_close(struct vs__ov_network *n);
 
 /** Ports in the order of the file. @return NULL behind the last. */

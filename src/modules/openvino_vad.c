@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The `openvino` detector, "DEVICE[@NETWORK.onnx]": the network of `native`, which the module
-   carries, or that of Silero from a file. State is tensors. Which port is what follows from the
-   names: an output that is called as an input and more (`state`, `stateN`) is that input's next
-   value; the one other input is what is heard, the one other output, a single number, the answer. */
+/* The `openvino` detector, "DEVICE[@WEIGHTS]": the network of `native`, or that of Silero with the weights of a
+   file. The graphs of both are the module's own. State is tensors. Which port is what follows from the names: an
+   output that is called as an input and more (`state`, `stateN`) is that input's next value; the other input is
+   what is heard, the other output, a single number, the answer. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <voicestand/backend.h>
 
 #include "modules/openvino.h"
 #include "modules/native_onnx.h"
+#include "modules/silero_onnx.h"
 #include "vad/native.h"
 
 enum {
@@ -165,42 +165,44 @@ static void openvino_reset(void *state)
 
 /* opening ----------------------------------------------------------------------------------- */
 
-/* A folder stands for the network of that name in it. */
-static void resolve(const char *argument, char *ret, size_t size)
-{
-    struct stat about;
-
-    if (stat(argument, &about) == 0 && S_ISDIR(about.st_mode))
-        snprintf(ret, size, "%s/silero_vad_openvino_16k.onnx", argument);
-    else
-        snprintf(ret, size, "%s", argument);
-}
-
-/* Cut "DEVICE[@NETWORK]"; without a network, `path` is "". @return 0 or -EINVAL, after one sentence */
-static int split(const struct vs_vad_params *params, char *device, size_t size, char *path,
-                 size_t path_size)
+/* Cut "DEVICE[@WEIGHTS]"; `weights` is NULL where none are named. @return 0 or -EINVAL, after one sentence */
+static int split(const struct vs_vad_params *params, char *device, size_t size,
+                 const char **weights)
 {
     const char *argument = params->argument ? params->argument : "";
     size_t length = strcspn(argument, "@");
 
     if (length == 0 || length >= size || (argument[length] == '@' && !argument[length + 1])) {
         vs__log(&params->env->log, VS_LOG_ERROR, "vad",
-                "openvino needs a device, as in openvino:NPU, and may have a network, as in "
-                "openvino:CPU@silero_vad_openvino_16k.onnx; not \"%s\"",
+                "openvino needs a device, as in openvino:NPU, and may have weights, as in "
+                "openvino:CPU@silero_vad_16k_op15.onnx; not \"%s\"",
                 argument);
         return -EINVAL;
     }
     memcpy(device, argument, length);
     device[length] = '\0';
-    path[0] = '\0';
-    if (argument[length] == '@')
-        resolve(argument + length + 1, path, path_size);
+    *weights = argument[length] == '@' ? argument + length + 1 : NULL;
     return 0;
 }
 
-/* What the network is, by what it hears. @return 0 or -ENOTSUP, after one sentence */
-static int recognise(struct openvino_state *s, const struct vs_log *log, const char *path,
-                     struct vs_vad_shape *ret)
+/* The network's own bytes. @return 0, or what vs__silero_onnx_make() and vs__ov_open() return */
+static int open_network(struct openvino_state *s, const struct vs_env *env, const char *weights)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    int rc;
+
+    if (weights == NULL)
+        return vs__ov_open(env, s->device, native_onnx, sizeof(native_onnx), &s->network);
+    rc = vs__silero_onnx_make(weights, &env->log, &bytes, &size);
+    if (rc == 0)
+        rc = vs__ov_open(env, s->device, bytes, size, &s->network);
+    vs__free(bytes);
+    return rc;
+}
+
+/* Whether OpenVINO gives the ports that the graphs have. @return 0 or -ENOTSUP, after one sentence */
+static int recognise(struct openvino_state *s, const struct vs_log *log, struct vs_vad_shape *ret)
 {
     bool sorted = sort_ports(s);
 
@@ -217,23 +219,22 @@ static int recognise(struct openvino_state *s, const struct vs_log *log, const c
         return 0;
     }
     vs__log(log, VS_LOG_ERROR, "vad",
-            "%s is not a network that can be fed here; silero_vad_openvino_16k.onnx is one", path);
+            "OpenVINO gives the network other inputs and outputs than it has; install it anew");
     return -ENOTSUP;
 }
 
 static int openvino_open(void *state, const struct vs_vad_params *params, struct vs_vad_shape *ret)
 {
     struct openvino_state *s = state;
-    char path[4096];
-    int rc = split(params, s->device, sizeof(s->device), path, sizeof(path));
+    const char *weights = NULL;
+    int rc = split(params, s->device, sizeof(s->device), &weights);
 
     if (rc == 0)
         rc = vs__native_init(&s->native, params->cpu, &params->env->log);
     if (rc == 0)
-        rc = vs__ov_open(params->env, s->device, path[0] ? path : NULL, native_onnx,
-                         sizeof(native_onnx), &s->network);
+        rc = open_network(s, params->env, weights);
     if (rc == 0)
-        rc = recognise(s, &params->env->log, path, ret);
+        rc = recognise(s, &params->env->log, ret);
     if (rc < 0)
         return rc;
     snprintf(s->device, sizeof(s->device), "%s", vs__ov_device(s->network));

@@ -438,6 +438,8 @@ const char *vs__weights_parse(const uint8_t *bytes, size_t size, struct vs__tens
     /* A table of tensors begins with its brace; an ONNX file has its graph's fields there. */
     if (size >= 9 && bytes[8] == '{')
         wrong = parse_safetensors((struct span){bytes, bytes + size}, &t);
+    else if (size > 0 && bytes[0] == '<')
+        wrong = "it is text, as .xml is, with the weights elsewhere";
     else
         wrong = parse_onnx((struct span){bytes, bytes + size}, &t);
     for (size_t i = 0; i < count && wrong == NULL; i++) {

@@ -70,7 +70,7 @@ static const char *const capture_names[] = {
 
 #define VAD                                                                                        \
     TEXT(0, "vad", "NAME[:ARG]", vad,                                                              \
-         "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@NETWORK], "             \
+         "detector: native, auto, energy, silero:WEIGHTS, openvino:DEVICE[@WEIGHTS], "             \
          "replay:TRACE.csv, null [native]",                                                        \
          .choices = vad_names)
 #define THRESHOLD                                                                                  \
