@@ -44,8 +44,10 @@ struct vs_env {
     /** Folder that holds the sys/ and proc/ of a machine, to look at instead of this one's; NULL =
         this machine. For processors and sensors, which a test or a report can so bring along. */
     const char *system_root;
-    const char *openvino;  /**< folders to look in first for libopenvino_c.so, "A:B"; may be NULL */
-    const char *cache_dir; /**< folder that exists, for compiled networks; NULL = keep none */
+    const char *openvino; /**< folders to look in first for libopenvino_c.so, "A:B"; may be NULL */
+    /** Folder for compiled networks, which are loaded unseen: it exists, of mode 0700, with plain files of this
+        user alone in it; else none are kept, with a warning. NULL = keep none. */
+    const char *cache_dir;
 };
 
 /** Version of the library that is running, "MAJOR.MINOR.PATCH". Any thread, never blocks;

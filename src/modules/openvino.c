@@ -11,6 +11,8 @@
 
 #include <openvino/c/openvino.h>
 
+#include "modules/cache.h"
+
 /* What is called; a library that lacks one is too old. Types of elements are not among it: their
    numbers have changed between versions. */
 #define CALLS(X)                                                                                   \
@@ -303,6 +305,21 @@ static int read_network(const struct vs_env *env, const void *bytes, size_t size
     return say_failure(env, -ENOTSUP, "use", "a network of this build");
 }
 
+/* A compiled network is loaded unseen, so the folder with them must be nobody else's. */
+static bool wants_cache(const struct vs_env *env, const char *device)
+{
+    char why[400];
+
+    if (!env->cache_dir || !(supports(device, "CACHE_DIR") ||
+                             has_word(device, "OPTIMIZATION_CAPABILITIES", "EXPORT_IMPORT")))
+        return false;
+    if (vs__cache_is_own(env->cache_dir, why, sizeof(why)))
+        return true;
+    vs__log(&env->log, VS_LOG_WARNING, "vad", "compiled networks are not kept in %s: %s",
+            env->cache_dir, why);
+    return false;
+}
+
 /* What suits one block at a time, as far as the device knows it. f32 on the processor: where it
    could do bf16, a recurrent state drifts. */
 static int compile(const struct vs_env *env, const char *device, const ov_model_t *model,
@@ -322,8 +339,7 @@ static int compile(const struct vs_env *env, const char *device, const ov_model_
             args[count++] = wishes[i][0];
             args[count++] = wishes[i][1];
         }
-    if (env->cache_dir && (supports(device, "CACHE_DIR") ||
-                           has_word(device, "OPTIMIZATION_CAPABILITIES", "EXPORT_IMPORT"))) {
+    if (wants_cache(env, device)) {
         args[count++] = "CACHE_DIR";
         args[count++] = env->cache_dir;
     }

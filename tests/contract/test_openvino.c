@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,7 +28,8 @@
 
 enum { MOST_HOPS = 16384, MOST_SEGMENTS = 512, FILES = 4 };
 
-static const char *reason; /* why nothing can be tested, or NULL */
+static const char *cache_dir; /* of the runs */
+static const char *reason;    /* why nothing can be tested, or NULL */
 static const struct vs_vad_ops *real;
 static struct vs_vad_ops wrapped;
 static char files[FILES][600];
@@ -73,7 +75,8 @@ struct result {
     float p[MOST_HOPS];
     uint64_t bounds[MOST_SEGMENTS][2];
     struct vs_device_stats device;
-    char first[200]; /* error that was logged */
+    char first[200];  /* error that was logged */
+    char warned[400]; /* the last warning */
 };
 
 static void take(void *user, const struct vs_event *e)
@@ -95,6 +98,8 @@ static void log_first(void *user, int level, const char *topic, const char *mess
 
     if (level == VS_LOG_ERROR && !r->first[0])
         snprintf(r->first, sizeof(r->first), "%s", message);
+    if (level == VS_LOG_WARNING)
+        snprintf(r->warned, sizeof(r->warned), "%s", message);
 }
 
 static int run_file(const char *path, const char *vad, const struct vs_vad_ops *ops,
@@ -117,6 +122,7 @@ static int run_file(const char *path, const char *vad, const struct vs_vad_ops *
     config.env.log = (struct vs_log){log_first, r};
     config.env.module_dir = getenv("VOICESTAND_TEST_MODULES");
     config.env.openvino = getenv("VOICESTAND_TEST_OPENVINO");
+    config.env.cache_dir = cache_dir;
     rc = vs_pipeline_create(&config, &p);
     if (rc < 0)
         return rc;
@@ -262,6 +268,46 @@ static void test_bad_requests(void **state)
     }
 }
 
+static size_t count_kept(bool remove)
+{
+    char pattern[100];
+    glob_t found;
+    size_t count = 0;
+
+    snprintf(pattern, sizeof(pattern), "%s/*", cache_dir);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        count = found.gl_pathc;
+    for (size_t i = 0; remove && i < count; i++)
+        unlink(found.gl_pathv[i]);
+    globfree(&found);
+    return count;
+}
+
+/* Compiled networks are kept where nobody else can put one, and not elsewhere. */
+static void test_cache(void **state)
+{
+    char folder[] = "/tmp/voicestand-cache-XXXXXX";
+
+    need_all();
+    cache_dir = mkdtemp(folder);
+    assert_non_null(cache_dir);
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(run_file(files[0], "openvino:CPU", NULL, &other), 0);
+    assert_non_null(strstr(other.warned, "are not kept"));
+    assert_non_null(strstr(other.warned, "chmod 700 /tmp/voicestand-cache-"));
+    assert_int_equal(count_kept(false), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+    for (int round = 0; round < 2; round++) { /* the second from what the first kept */
+        assert_int_equal(run_file(files[0], "openvino:CPU", NULL, &other), 0);
+        assert_string_equal(other.warned, "");
+        assert_int_equal(other.device.by_native, 0);
+        assert_int_equal(count_kept(false), 1);
+    }
+    (void)count_kept(true);
+    cache_dir = NULL;
+    assert_int_equal(rmdir(folder), 0);
+}
+
 /* ------------------------------------------------------------------------------------------- */
 
 static void find_files(void)
@@ -315,7 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_native), cmocka_unit_test(test_same_as_silero),
         cmocka_unit_test(test_faults),         cmocka_unit_test(test_no_device),
-        cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_bad_requests),   cmocka_unit_test(test_cache),
     };
 
     reason = prepare();
