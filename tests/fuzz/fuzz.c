@@ -35,6 +35,10 @@ const struct fuzz_entry fuzz_entries[] = {{"wav_header", fuzz_wav_header},
                                           {"http_reply", fuzz_http_reply},
                                           {"form", fuzz_form},
                                           {"figures", fuzz_figures},
+                                          {"state", fuzz_state},
+                                          {"kept", fuzz_kept},
+                                          {"resume", fuzz_resume},
+                                          {"journal", fuzz_journal},
                                           {NULL, NULL}};
 
 uint8_t fuzz_u8(struct fuzz *f)

@@ -51,6 +51,7 @@ fuzz_target fuzz_wyoming, fuzz_wyoming_wire;
 fuzz_target fuzz_stream, fuzz_segmenter, fuzz_ring, fuzz_resampler;
 fuzz_target fuzz_command_line, fuzz_typed, fuzz_phrases, fuzz_control;
 fuzz_target fuzz_manifest, fuzz_engine, fuzz_http_reply, fuzz_form, fuzz_figures;
+fuzz_target fuzz_state, fuzz_kept, fuzz_resume, fuzz_journal;
 
 /** Run one target on one input. */
 void fuzz_run(const struct fuzz_entry *entry, const uint8_t *data, size_t size);

@@ -67,6 +67,7 @@ static const char *foreign_library(const char *target)
     } known[] = {
         {"ledger", "jansson"},       {"jsonl", "jansson"},         {"wyoming", "jansson"},
         {"wyoming_wire", "jansson"}, {"manifest", "jansson"},      {"http_reply", "jansson"},
+        {"state", "jansson"},        {"kept", "jansson"},          {"resume", "jansson"},
         {"form", "libmicrohttpd"},   {"figures", "libmicrohttpd"},
     };
 

@@ -3,6 +3,7 @@
 #include "common/choice.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "common/folders.h"
@@ -64,6 +65,11 @@ int choice_write(const struct measured *m, size_t count)
     return status;
 }
 
+static bool is_device(const char *name)
+{
+    return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._")] == '\0';
+}
+
 static bool parse(const char *line, struct measured *ret)
 {
     unsigned long long missed;
@@ -72,7 +78,9 @@ static bool parse(const char *line, struct measured *ret)
     if (sscanf(line, "device %31s p50_ms %lf p99_ms %lf difference %lf moved_ms %lf missed %llu%n",
                ret->device, &ret->p50_ms, &ret->p99_ms, &ret->difference, &ret->moved_ms, &missed,
                &end) != 6 ||
-        line[end] != '\n')
+        line[end] != '\n' || !is_device(ret->device) || !isfinite(ret->p50_ms) ||
+        !isfinite(ret->p99_ms) || !isfinite(ret->difference) || !isfinite(ret->moved_ms) ||
+        ret->p50_ms < 0 || ret->p99_ms < 0)
         return false;
     ret->missed = missed;
     return true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <voicestand/voicestand.h>
@@ -46,6 +47,11 @@ int tuned_write(const struct tuned *t)
     return status;
 }
 
+static bool is_period(int ms)
+{
+    return ms >= 2 && ms <= 100;
+}
+
 static int unpack_row(json_t *row, struct tuned_row *ret)
 {
     const char *place;
@@ -54,7 +60,8 @@ static int unpack_row(json_t *row, struct tuned_row *ret)
     if (json_unpack(row, "{s:s,s:i,s:F,s:F,s:F,s:F,s:F}", "place", &place, "period_ms", &period,
                     "wake_p50_us", &ret->wake_p50_us, "wake_p99_us", &ret->wake_p99_us,
                     "known_p99_us", &ret->known_p99_us, "cpu_percent", &ret->cpu_percent,
-                    "wakeups_per_s", &ret->wakeups_per_s) < 0)
+                    "wakeups_per_s", &ret->wakeups_per_s) < 0 ||
+        !is_period(period))
         return -EBADMSG;
     snprintf(ret->place, sizeof(ret->place), "%s", place);
     ret->period_ms = (uint32_t)period;
@@ -69,7 +76,7 @@ static int unpack(json_t *all, struct tuned *ret)
 
     if (json_unpack(all, "{s:s,s:s,s:i,s:i,s:o}", "version", &version, "place", &place, "period_ms",
                     &period, "text_threads", &threads, "rows", &rows) < 0 ||
-        period < 2 || period > 100 || threads < 1)
+        !is_period(period) || threads < 1 || threads > VS_CPUS_MAX)
         return -EBADMSG;
     if (strcmp(version, vs_version()) != 0)
         return -ENOENT;
