@@ -128,6 +128,25 @@ static int start_process(struct vs__hosted *h)
     return 0;
 }
 
+/* Behind a second line of "ready" stand the layers of protection that the kernel does not give. */
+static void warn_once(struct vs__hosted *h, char *kind)
+{
+    char *lack = strchr(kind, '\n');
+
+    if (!lack) {
+        return;
+    }
+    *lack++ = '\0';
+    if (!h->warned) {
+        vs__log(
+            h->client.log, VS_LOG_WARNING, "stt",
+            "%s: the model is parsed with less protection than there could be: this kernel gives "
+            "no %s; take models from people you trust",
+            h->place, lack);
+    }
+    h->warned = true;
+}
+
 /* Its first message: "ready KIND", or why not. */
 static int await_ready(struct vs__hosted *h, char *why, size_t bytes)
 {
@@ -158,6 +177,8 @@ static int await_ready(struct vs__hosted *h, char *why, size_t bytes)
             snprintf(why, bytes, "%s", message + length + 1);
             if (answers[i].status != 0) {
                 end_process(h, end, sizeof(end));
+            } else {
+                warn_once(h, why);
             }
             return answers[i].status;
         }

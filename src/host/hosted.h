@@ -20,6 +20,7 @@ struct vs__hosted {
     pid_t pid;   /**< 0 = none runs */
     int control; /**< connections go to it this way */
     int errors;  /**< what it prints */
+    bool warned; /**< that its sandbox is not whole */
 };
 
 /** @param engine for sentences, "PocketSphinx" @param program file beside the module

@@ -42,8 +42,7 @@ void vs__serve_ready(const char *name, unsigned layers)
 {
     const char *lack = vs__sandbox_lack(layers);
 
-    vs__serve_tell("ready", "%s%s%s", name, lack[0] != '\0' ? ", without the protection of " : "",
-                   lack);
+    vs__serve_tell("ready", "%s%s%s", name, lack[0] != '\0' ? "\n" : "", lack);
 }
 
 /* sending ----------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "host/serve.h"
+#include "modules/sandbox.h"
 
 #define CHUNK_FRAMES (VS_RATE_HZ / 10)
 #define TEXT_BYTES   65536
@@ -199,9 +200,14 @@ int main(int count, char **arguments)
         fprintf(stderr, "vosk-host is started by voicestand\n");
         return 2;
     }
-    if (!load_library(arguments[1]) || !load_model(arguments[2])) {
+    if (!load_library(arguments[1])) {
         return 1;
     }
-    vs__serve_tell("ready", "Vosk");
+    /* A model is read by Kaldi, to which the name of a file may as well be a command. */
+    unsigned layers = vs__sandbox_engine((const char *const *)(void *)(arguments + 2));
+    if (!load_model(arguments[2])) {
+        return 1;
+    }
+    vs__serve_ready("Vosk", layers);
     return vs__serve(&engine);
 }

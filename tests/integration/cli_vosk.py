@@ -14,9 +14,27 @@ LIBRARY = os.environ.get('VOICESTAND_TEST_VOSK', '')
 FAKE = r'''
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 static long heard, before; static char text[4000];
 void vosk_set_log_level(int l) {}
-void *vosk_model_new(const char *p) { return (void *)p; }
+/* A model that took the library over does what its file says; what gets through is told by "no model". */
+static int attack(const char *what)
+{
+    if (!strcmp(what, "open")) return fopen("/etc/passwd", "r") != NULL;
+    if (!strcmp(what, "write")) return fopen("/tmp/voicestand-planted", "w") != NULL;
+    if (!strcmp(what, "run")) return popen("true", "r") != NULL;
+    if (!strcmp(what, "connect")) return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+    return 0;
+}
+void *vosk_model_new(const char *p)
+{
+    char path[4096], what[20] = "";
+    snprintf(path, sizeof(path), "%s/attack", p);
+    FILE *f = fopen(path, "r");
+    if (f) fscanf(f, "%19s", what);
+    return attack(what) ? NULL : (void *)p;
+}
 void *vosk_recognizer_new(void *m, float r) { return m; }
 void vosk_recognizer_set_words(void *r, int on) {}
 void vosk_recognizer_reset(void *r) { before += heard; heard = 0; }
@@ -102,6 +120,27 @@ def a_crash_and_an_interrupt_end_well(folder):
     time.sleep(0.5)
     p.send_signal(signal.SIGINT)
     equal(p.wait(20), 130)
+
+
+@case
+def a_model_that_took_over_gets_nothing(folder):
+    engine = fake(folder)
+    path = write_file(folder + '/in.wav', wav_bytes(noise(1.4)))
+    p = run('transcribe', *ALL, '--stt', engine, path)
+    if 'less protection' in p.err:
+        raise Skip('this kernel does not give every layer')
+    for what, status, said in (('open', 0, ''), ('write', 0, ''), ('run', None, 'signal 31'), ('connect', None, 'signal 31')):
+        write_file(folder + '/model/attack', what.encode())
+        p = run('transcribe', *ALL, '--stt', engine, path, check_status=status)
+        check(said in p.err and 'as a model' not in p.err, what, p.err)
+    check(not os.path.exists('/tmp/voicestand-planted'))
+    # where the kernel gives nothing the same gets through, and a warning says that it might
+    for what, status in (('none', 0), ('open', 4), ('run', 4)):
+        write_file(folder + '/model/attack', what.encode())
+        p = subprocess.run([os.environ['VOICESTAND_TEST_BARE'], COMMAND, 'transcribe', *ALL, '--stt', engine, path],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=20)
+        equal(p.returncode, status, what + ': ' + p.stderr)
+        check('gives no Landlock and seccomp' in p.stderr if status == 0 else 'as a model' in p.stderr, what, p.stderr)
 
 
 @case
