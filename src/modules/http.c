@@ -97,22 +97,36 @@ static int check_url(struct http *h, const char *given)
     return status == -EINVAL ? say_address(h, given) : status;
 }
 
+/* End the key at its line's end. A line that is cut, or has what no header may have, is none. */
+static bool end_key(char *key)
+{
+    size_t bytes = strcspn(key, "\r\n");
+
+    for (size_t i = 0; i < bytes; i++) {
+        if (key[i] <= ' ' || key[i] > '~') {
+            return false;
+        }
+    }
+    key[bytes] = '\0';
+    return bytes > 0 && bytes < KEY_BYTES - 1;
+}
+
 /* The key stands in a file, so that no list of processes shows it. */
 static int read_key(struct http *h, const char *path)
 {
     char key[KEY_BYTES], line[KEY_BYTES + 32];
     FILE *f = fopen(path, "re");
-    bool has_key = f && fgets(key, sizeof(key), f);
+    bool has_key = f && fgets(key, sizeof(key), f) && end_key(key);
 
     if (f) {
         fclose(f);
     }
-    if (!has_key || strcspn(key, "\r\n") == 0) {
-        vs__log(h->log, VS_LOG_ERROR, "stt", "%s: %s; its first line must be the server's key",
+    if (!has_key) {
+        vs__log(h->log, VS_LOG_ERROR, "stt",
+                "%s: %s; its first line must be the server's key, of letters, figures and signs",
                 path, f ? "holds no key" : strerror(errno));
         return -EINVAL;
     }
-    key[strcspn(key, "\r\n")] = '\0';
     snprintf(line, sizeof(line), "Authorization: Bearer %s", key);
     struct curl_slist *grown = curl_slist_append(h->headers, line);
     h->headers = grown ? grown : h->headers;

@@ -121,6 +121,9 @@ def a_key_comes_from_a_file(folder):
         hear(folder, s.url, '#key-file=' + folder + '/key')
         equal(s.got[0][1]['Authorization'], 'Bearer secret-1')
         check('key' in hear(folder, s.url, '#key-file=' + folder + '/none', status=2)[1])
+        for text in (b'', b'\nsecret', b'two words', b'bell\a\n', 'schlüssel'.encode(), 4095 * b'k', 9000 * b'k' + b'\n'):
+            write_file(folder + '/bad', text)
+            check('holds no key' in hear(folder, s.url, '#key-file=' + folder + '/bad', status=2)[1], text[:20])
         equal(len(s.got), 1)
 
 

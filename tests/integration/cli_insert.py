@@ -23,6 +23,8 @@ def the_portal_types(folder):
     d = Dictation(folder, '--insert', 'portal', env=desktop.env,
                   engine='exec:cat >/dev/null; echo größe comma 日本 new line')
     token = folder + '/state/voicestand/portal-token'
+    os.makedirs(os.path.dirname(token), exist_ok=True)
+    write_file(token, b'\xffwhat no portal gave\n')
     try:
         d.dictate()
         d.wait('inserted', way='portal', characters=10)

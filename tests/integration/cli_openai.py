@@ -197,7 +197,9 @@ def keys_are_asked_for(folder):
     check('others may read it' in said.err, said.err)
     os.chmod(path, 0o600)
     short = write_file(folder + '/short', b'short\n')
-    one_line(run('serve', 'openai', '--stt', 'exec:true', '--key-file', short, check_status=2), '16 characters')
+    for text in (b'', b'short\n', 511 * b'k', 4000 * b'k', b'a key with spaces\n', b'a-key-with-a-bell\a\n', 16 * b'\xff'):
+        write_file(short, text)
+        one_line(run('serve', 'openai', '--stt', 'exec:true', '--key-file', short, check_status=2), 'of 16 to 510 letters')
     one_line(run('serve', 'openai', '--stt', 'exec:true', '--listen', '0.0.0.0:0', check_status=2), '--key-file')
     one_line(run('serve', 'openai', '--stt', 'null', check_status=2), 'choose an engine')
     one_line(run('serve', 'wyoming', '--stt', 'null', '--key-file', path, check_status=2), 'no keys')

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dictate/utf8.h"
@@ -61,6 +62,11 @@ static void read_token(struct remote *r, const char *path)
     if (fgets(r->token, sizeof(r->token), from) == NULL)
         r->token[0] = '\0';
     r->token[strcspn(r->token, "\n")] = '\0';
+    for (const char *c = r->token; *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~') { /* not what was written; the bus refuses what is no UTF-8 */
+            r->token[0] = '\0';
+            break;
+        }
     fclose(from);
 }
 
@@ -73,7 +79,8 @@ static void write_token(const struct remote *r, const char *path)
 
     if (fd < 0)
         return;
-    (void)dprintf(fd, "%s\n", r->token); /* without it the user is asked again */
+    if (fchmod(fd, 0600) == 0)               /* where it was there before */
+        (void)dprintf(fd, "%s\n", r->token); /* without it the user is asked again */
     close(fd);
 }
 

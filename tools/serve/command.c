@@ -86,9 +86,13 @@ static int read_key(const char *path, char *key, size_t bytes)
     bool whole = fgets(key, (int)bytes, from) != NULL;
     fclose(from);
     key[whole ? strcspn(key, "\r\n") : 0] = '\0';
-    if (strlen(key) < KEY_BYTES_MIN)
-        return say_usage("--key-file %s: its first line is the key, of %d characters or more", path,
-                         KEY_BYTES_MIN);
+    for (const char *c = key; whole && *c != '\0'; c++)
+        whole = *c > ' ' && *c <= '~';
+    if (!whole || strlen(key) < KEY_BYTES_MIN || strlen(key) >= bytes - 1)
+        return say_usage(
+            "--key-file %s: its first line is the key, of %d to %zu letters, figures or "
+            "signs, and no space",
+            path, KEY_BYTES_MIN, bytes - 2);
     if (others)
         say("--key-file %s: others may read it; 'chmod 600' keeps the key secret", path);
     return 0;
