@@ -62,7 +62,7 @@ static bool is_transform(const struct vs__tensor *basis)
 static bool join(const char *folder, const char *name, char *ret, size_t size)
 {
     int n = snprintf(ret, size, "%s/%s", folder, name);
-    FILE *file = n > 0 && (size_t)n < size ? fopen(ret, "re") : NULL;
+    FILE *file = (size_t)n < size ? fopen(ret, "re") : NULL;
 
     if (file == NULL)
         return false;

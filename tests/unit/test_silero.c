@@ -252,6 +252,25 @@ static void test_constants(void **state)
     }
 }
 
+static const char *parse_node(const char *node, size_t size)
+{
+    struct vs__tensor tensor = {"b", "model.a", {1}, NULL};
+    uint8_t graph[32], file[34];
+    const char *where;
+
+    return vs__weights_parse(file, put(file, 7, graph, put(graph, 1, node, size)), &tensor, 1,
+                             &where);
+}
+
+/** Damaged at each depth, and fields that are numbers where bytes should be, which is as if they were not. */
+static void test_nodes(void **state)
+{
+    assert_non_null(strstr(parse_node("\x2a", 1), "whole ONNX"));
+    assert_non_null(strstr(parse_node("\x2a\x03\x2a\x05\x08", 5), "whole ONNX"));
+    assert_non_null(strstr(parse_node("\x2a\x03\x2a\x01\x08", 5), "whole ONNX"));
+    assert_non_null(strstr(parse_node("\x20\x01\x28\x01\x2a\x02\x28\x01", 8), "missing"));
+}
+
 /** No change of a few bytes makes the readers leave their memory; the sanitizers look. */
 static void test_noise(void **state)
 {
@@ -478,9 +497,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_safetensors), cmocka_unit_test(test_safetensors_lengths),
         cmocka_unit_test(test_onnx),        cmocka_unit_test(test_constants),
-        cmocka_unit_test(test_noise),       cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_truth),
-        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_nodes),       cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_arguments),   cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_truth),       cmocka_unit_test(test_folder),
     };
 
     return cmocka_run_group_tests_name("silero", tests, NULL, NULL);
