@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <glob.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,7 +96,7 @@ static void *try_path(const char *path)
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
-    if (library && path != ov.path)
+    if (library)
         snprintf(ov.path, sizeof(ov.path), "%s", path);
     return library;
 }
@@ -145,16 +146,23 @@ static void *find_library(const struct vs_env *env)
 /* @return the name of a call that the library lacks, or NULL */
 static const char *bind(void *library)
 {
-    void *symbol;
+    static const struct {
+        const char *name;
+        size_t offset;
+    } members[] = {
+#define PLACE(name) {#name, offsetof(struct calls, name)},
+        CALLS(PLACE)
+#undef PLACE
+    };
 
-    /* ISO C has no cast from void * to a function; the bytes are the same on every Linux. */
-#define BIND(name)                                                                                 \
-    symbol = dlsym(library, #name);                                                                \
-    if (!symbol)                                                                                   \
-        return #name;                                                                              \
-    memcpy(&ov.call.name, &symbol, sizeof(symbol));
-    CALLS(BIND)
-#undef BIND
+    for (size_t i = 0; i < VS__COUNT(members); i++) {
+        void *symbol = dlsym(library, members[i].name);
+
+        if (!symbol)
+            return members[i].name;
+        /* ISO C has no cast from void * to a function; the bytes are the same on every Linux. */
+        memcpy((char *)&ov.call + members[i].offset, &symbol, sizeof(symbol));
+    }
     return NULL;
 }
 

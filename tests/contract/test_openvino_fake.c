@@ -2,6 +2,7 @@
 /* The openvino module over a library that fails where a script says: each call once, each time it is made. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,12 +109,42 @@ static void visit(void *user, const char *name, const char *description)
 
 /* the library ------------------------------------------------------------------------------------ */
 
+/* Whether the module would find OpenVINO without being told where. */
+static bool is_installed(void)
+{
+    static const char *const patterns[] = {
+        "/usr/lib/*-linux-gnu/libopenvino_c.so*",
+        "/usr/lib64/libopenvino_c.so*",
+        "/usr/local/lib/libopenvino_c.so*",
+        "/opt/intel/openvino*/runtime/lib/*/libopenvino_c.so*",
+        "/usr/local/lib/python3*/*-packages/openvino/libs/libopenvino_c.so*",
+        "/usr/lib/python3*/*-packages/openvino/libs/libopenvino_c.so*"};
+    void *library = dlopen("libopenvino_c.so", RTLD_LAZY | RTLD_LOCAL);
+    bool found = library != NULL;
+    glob_t all;
+
+    if (library)
+        dlclose(library);
+    for (size_t i = 0; i < VS__COUNT(patterns) && !found; i++) {
+        found = glob(patterns[i], 0, NULL, &all) == 0;
+        globfree(&all);
+    }
+    return found;
+}
+
+static void refuse_library(const char *folders, const char *words)
+{
+    env.openvino = folders;
+    refuse("CPU", -ENOTSUP, words);
+}
+
 /* These come first: once the library has started, it stays. */
 static void test_library(void **unused)
 {
     static const char *const messages[][2] = {
         {"Exception from src/core.cpp:1:\nException from b\nNo device. More\n", "No device;"},
-        {"A line\nand another", "A line;"},
+        {"A line\nand another. Of two", "A line;"},
+        {"Exception from nowhere", "Exception from nowhere;"},
         {"", "it gives no reason"},
         {NULL, "it gives no reason"},
     };
@@ -122,10 +153,18 @@ static void test_library(void **unused)
 
     (void)unused;
     assert_non_null(mkdtemp(folder));
+    if (!is_installed()) {
+        char nowhere[700] = "";
+
+        memset(nowhere, 'x', 600);
+        refuse_library(NULL, "there is no libopenvino_c here");
+        refuse_library(folder, "VOICESTAND_OPENVINO");
+        snprintf(nowhere + 600, sizeof(nowhere) - 600, "::%s", folder);
+        refuse_library(nowhere, "pip install openvino");
+    }
     snprintf(link, sizeof(link), "%s/libopenvino_c.so.1", folder);
     assert_int_equal(symlink(old, link), 0);
-    env.openvino = folder;
-    refuse("CPU", -ENOTSUP, "too old, it lacks ov_tensor_free");
+    refuse_library(folder, "too old, it lacks ov_tensor_free");
     unlink(link);
     rmdir(folder);
     env.openvino = new;
@@ -144,7 +183,8 @@ static void test_library(void **unused)
 
 static void test_devices(void **unused)
 {
-    static const char *const good[] = {"CPU", "GPU", "GPU.0", "AUTO", "AUTO:NPU,CPU", "AUTO:GPU"};
+    static const char *const good[] = {"CPU",          "GPU",      "GPU.0",       "AUTO",
+                                       "AUTO:NPU,CPU", "AUTO:GPU", "AUTO:CPU,NPU"};
     static const char *const bad[] = {"NPU", "GPU.1", "CP", "AUTO:NPU", "AUTO:NPU,TPU"};
 
     (void)unused;
@@ -158,7 +198,7 @@ static void test_devices(void **unused)
     fake->devices = "A0123456789012345678901234567890123456789012345678901234567890,"
                     "B0123456789012345678901234567890123456789012345678901234567890,"
                     "C0123456789012345678901234567890123456789012345678901234567890,"
-                    "D0123456789012345678901234567890123456789012345678901234567890";
+                    "D0123456789012345678901234567890123456789012345678901234567890,E";
     refuse("CPU", -ENODEV, "C0123");
     fake->fail = "ov_core_get_available_devices"; /* then compiling will tell */
     assert_int_equal(open_it("CPU"), 0);
@@ -300,17 +340,21 @@ static void test_options(void **unused)
     assert_int_equal(open_it("CPU"), 0);
     assert_string_equal(fake->asked, "");
     close_it();
-    fake->supports = "CACHE_DIR";
+    fake->can = NULL;
+    fake->supports = "CACHE_DIR and CACHE_DIR";
     assert_int_equal(chmod(folder, 0755), 0);
     assert_int_equal(open_it("CPU"), 0);
     assert_string_equal(fake->asked, "");
     assert_non_null(strstr(said[VS_LOG_WARNING], "are not kept in /tmp/voicestand-cache-"));
     close_it();
     assert_int_equal(rmdir(folder), 0);
-    fake->runs_on = "";
-    assert_int_equal(open_it("CPU"), 0);
-    assert_string_equal(shape.device, "cpu"); /* as asked, where it is not told */
-    close_it();
+    fake->supports = NULL;
+    for (int i = 0; i < 2; i++) {
+        fake->runs_on = i == 0 ? "" : NULL;
+        assert_int_equal(open_it("GPU"), 0);
+        assert_string_equal(shape.device, "gpu"); /* as asked, where it is not told */
+        close_it();
+    }
 }
 
 static void test_arguments(void **unused)
@@ -342,6 +386,9 @@ static void test_native(void **unused)
     assert_int_equal(open_it("CPU"), 0);
     assert_string_equal(fake->network, "native");
     assert_int_equal(shape.block_frames, VS_HOP_FRAMES);
+    float silence[VS_HOP_FRAMES] = {0};
+    assert_int_equal(module->infer(state, silence, &p), 0);
+    assert_true(p == 0.0f); /* before anything was heard */
     for (int hop = 0; hop < 5; hop++)
         assert_int_equal(module->infer(state, block, &p), 0);
     assert_true(p > 0.5f && p < 1.0f);
