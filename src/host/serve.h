@@ -29,7 +29,8 @@ struct vs__serve_engine {
 __attribute__((format(printf, 2, 3))) void vs__serve_tell(const char *word, const char *format,
                                                           ...);
 
-/** That message, of an engine that is ready, with the layers of the sandbox that it works in. */
+/** That message, of an engine that is ready, with the layers of the sandbox that it works in: what the kernel lacks
+    of them stands in a second line, of which the other side makes a warning. */
 void vs__serve_ready(const char *name, unsigned layers);
 
 /** Serve until the module is gone. @return exit status of the process */
