@@ -13,6 +13,9 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
+/* Each of what there is, or one of so many. */
+#define ONE_OF(n) (RUNNING_ON_VALGRIND ? (n) : 1)
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FEWER(n) ((n) / 4)
 #else

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "dsp/dsp.h"
+#include "fewer.h"
 
 static const double pi = 3.14159265358979323846;
 static const uint32_t rates[] = {8000, 8001, 11025, 16000, 22050, 44100, 48000, 96000, 192000};
@@ -80,7 +81,7 @@ static void test_splits(void **state)
 {
     enum { FRAMES = 6000 };
     float *in = noise(FRAMES);
-    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k += ONE_OF(5)) {
         vs_resampler *r = create(rates[k / 2], 16000, (int)(k % 2));
         float *whole = room_for(r, FRAMES), *pieces = room_for(r, FRAMES);
         size_t n = convert(r, in, FRAMES, FRAMES, whole);
@@ -102,7 +103,7 @@ static void test_lengths(void **state)
 {
     static const size_t lengths[] = {0, 1, 2, 3, 159, 160, 161, 1000, 4801};
     float *in = noise(4801);
-    for (size_t k = 0; k < VS__COUNT(rates); k++)
+    for (size_t k = 0; k < VS__COUNT(rates); k += ONE_OF(4))
         for (size_t j = 0; j < 2; j++)
             for (size_t i = 0; i < VS__COUNT(lengths); i++) {
                 uint32_t out_hz = j ? 47999 : 16000;
@@ -119,7 +120,7 @@ static void test_lengths(void **state)
 /* A click at 0.1 s comes out at 0.1 s: the largest value there, and the same on both sides. */
 static void test_click(void **state)
 {
-    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k += ONE_OF(5)) {
         uint32_t hz = rates[k / 2];
         if (hz % 10)
             continue;
@@ -145,7 +146,7 @@ static void test_click(void **state)
 static void test_delay(void **state)
 {
     float *in = noise(48000);
-    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k += ONE_OF(5)) {
         vs_resampler *r = create(rates[k / 2], 16000, (int)(k % 2));
         float *out = room_for(r, 48000);
         uint32_t delay = vs_resampler_delay_frames(r);
@@ -207,7 +208,7 @@ static void test_quality(void **state)
         {191999, 16000}, {192000, 8000}, {8000, 192000}};
     static const double pass[] = {0.01, 0.1, 0.2, 0.3, 0.4, 0.45, 0.475};
     static const double stop[] = {0.503, 0.51, 0.53, 0.5629, 0.57, 0.6, 0.75, 0.9, 1.1, 1.4};
-    for (size_t k = 0; k < 2 * VS__COUNT(pairs); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(pairs); k += ONE_OF(7)) {
         int quality = (int)(k % 2);
         uint32_t in_hz = pairs[k / 2][0], out_hz = pairs[k / 2][1];
         double lower = VS__MIN(in_hz, out_hz);
@@ -235,7 +236,7 @@ static void test_sweep(void **state)
     static const uint32_t from[] = {48000, 44100};
     for (size_t k = 0; k < VS__COUNT(from); k++) {
         vs_resampler *r = create(from[k], 16000, 0);
-        for (double hz = 50.5; hz < from[k] / 2; hz += hz < 7300 ? 200 : 50) {
+        for (double hz = 50.5; hz < from[k] / 2; hz += (hz < 7300 ? 200 : 50) * ONE_OF(5)) {
             struct tone t = measure(r, from[k], 16000, hz);
             if (hz < 7200)
                 assert_true(fabs(t.gain_db) < 0.01);
@@ -290,7 +291,7 @@ static void test_drift_of_none(void **state)
 {
     enum { FRAMES = 5000 };
     float *in = noise(FRAMES);
-    for (size_t k = 0; k < 2 * VS__COUNT(rates); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(rates); k += ONE_OF(5)) {
         if (rates[k / 2] == 16000)
             continue;
         vs_resampler *plain = create(rates[k / 2], 16000, (int)(k % 2));
@@ -343,7 +344,7 @@ static void test_drift_tone(void **state)
     double *time_s = calloc(MOST + 64, sizeof(double));
     float *out = calloc(MOST + 64, sizeof(float));
     assert_true(time_s && out);
-    for (size_t k = 0; k < 2 * VS__COUNT(drifting); k++) {
+    for (size_t k = 0; k < 2 * VS__COUNT(drifting); k += ONE_OF(5)) {
         uint32_t in_hz = drifting[k / 2][0], out_hz = drifting[k / 2][1], apart = in_hz / 4;
         double hz = 0.43 * VS__MIN(in_hz, out_hz), was = 0, reached = 0;
         vs_resampler *r = create_as(in_hz, out_hz, (int)(k % 2), 1);
@@ -373,9 +374,9 @@ static void test_drift_tone(void **state)
 static void test_drift_length(void **state)
 {
     static const double drifts[] = {1000, -1000, 12.345};
-    for (size_t k = 0; k < VS__COUNT(drifting); k++) {
+    for (size_t k = 0; k < VS__COUNT(drifting); k += ONE_OF(4)) {
         uint32_t in_hz = drifting[k][0], out_hz = drifting[k][1];
-        size_t frames = (size_t)in_hz * 10 + 1;
+        size_t frames = (size_t)in_hz * FEWER(10) + 1;
         float *in = noise(frames);
         vs_resampler *r = create_as(in_hz, out_hz, 0, 1);
         float *whole = room_for(r, frames), *pieces = room_for(r, frames);
