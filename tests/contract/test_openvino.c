@@ -134,6 +134,19 @@ static int run_file(const char *path, const char *vad, const struct vs_vad_ops *
     return rc;
 }
 
+/* Decided by the device alone. A machine that stalls for a second makes a device look as if it hung: once more. */
+static void run_device(const char *path, const char *vad, struct result *r)
+{
+    for (int tries = 1;; tries++) {
+        assert_int_equal(run_file(path, vad, NULL, r), 0);
+        if (r->device.by_native == 0)
+            return;
+        printf("# by native %llu, hung %llu\n", (unsigned long long)r->device.by_native,
+               (unsigned long long)r->device.hung);
+        assert_true(r->device.hung > 0 && tries < 4);
+    }
+}
+
 /* Probabilities within the bound, segments the same frame for frame. */
 static void check_within(const struct result *native, const struct result *other, float most)
 {
@@ -175,9 +188,8 @@ static void test_same_as_native(void **state)
     for (size_t f = 0; f < file_count; f++) {
         assert_int_equal(run_file(files[f], "native", NULL, &native), 0);
         assert_true(native.segments > 0);
-        assert_int_equal(run_file(files[f], "openvino:CPU", NULL, &other), 0);
+        run_device(files[f], "openvino:CPU", &other);
         check_same(&native, &other);
-        assert_int_equal(other.device.by_native, 0);
         assert_int_equal(other.states, 0);
     }
 }
@@ -201,9 +213,9 @@ static void test_same_as_silero(void **state)
         snprintf(device, sizeof(device), "openvino:CPU@%s", weights);
         for (size_t f = 0; f < file_count; f += i == 0 ? 1 : FILES) {
             assert_int_equal(run_file(files[f], engine, NULL, &native), 0);
-            assert_int_equal(run_file(files[f], device, NULL, &other), 0);
+            run_device(files[f], device, &other);
             check_within(&native, &other, MOST_DIFFERENCE_SILERO);
-            assert_true(native.segments > 0 && other.device.by_native == 0);
+            assert_true(native.segments > 0);
         }
     }
 }
@@ -298,9 +310,8 @@ static void test_cache(void **state)
     assert_int_equal(count_kept(false), 0);
     assert_int_equal(chmod(folder, 0700), 0);
     for (int round = 0; round < 2; round++) { /* the second from what the first kept */
-        assert_int_equal(run_file(files[0], "openvino:CPU", NULL, &other), 0);
+        run_device(files[0], "openvino:CPU", &other);
         assert_string_equal(other.warned, "");
-        assert_int_equal(other.device.by_native, 0);
         assert_int_equal(count_kept(false), 1);
     }
     (void)count_kept(true);
