@@ -3,7 +3,7 @@
 """The processes that parse what others made, started and spoken to as the modules do: they tell that they are ready,
 hear, pass over what is torn or nonsense, and end by themselves when nobody owns them any more.
 
-Usage: hosts.py COMMAND MODULES  (the built voicestand, and the folder of the built modules)"""
+Usage: hosts.py COMMAND MODULES SOURCE  (the built voicestand, the folder of the built modules, the checkout)"""
 import socket
 import wave
 
@@ -126,6 +126,35 @@ def pocketsphinx_hears_and_ends_by_itself(folder):
     equal(answers(connection)[-1][1]['text'], '')
     check('center' in said(host.connect(), pcm)[-1][1]['text'])
     equal(host.end(), 0)
+
+
+@case
+def sherpa_hears_and_ends_by_itself(folder):
+    library = os.path.join(os.environ.get('VOICESTAND_SHERPA', ''), 'libsherpa-onnx-c-api.so')
+    if os.environ.get('VOICESTAND_TEST_NO_SHERPA') or not os.path.exists(library):
+        raise Skip('the library of sherpa-onnx is not here')
+    subprocess.run([sys.executable, '-B', os.path.join(sys.argv[3], 'tests/contract/sherpa_toy.py'), folder], check=True)
+    pcm = struct.pack('<32000h', *(noise(0.5) + [0] * 8000) * 2)
+    for name in ('zipformer-ctc', 'streaming-zipformer-ctc'):
+        host = Host('sherpa-host', library, os.path.join(folder, name), '1', '', '', '')
+        ready = host.control.recv(512).decode()
+        equal(ready.split('\n')[0], 'ready ' + ('streaming-ctc' if 'streaming' in name else 'zipformer-ctc'))
+        for _ in range(2):
+            heard = said(host.connect(), pcm)
+            equal((heard[-1][0], heard[-1][1]['text']), ('transcript', 'hello hello'), heard)
+        connection = host.connect()  # nothing at all
+        connection.sendall(event('audio-stop'))
+        equal(answers(connection)[-1][1]['text'], '')
+        equal(host.end(), 0)
+    for name, kind, word in (('zipformer-cut', '', 'damaged'), ('untold', '', 'usage'), ('transducer-half', '', 'files'),
+                             ('zipformer-ctc', 'no-such-kind', 'usage')):
+        host = Host('sherpa-host', library, os.path.join(folder, name), '1', kind, 'en', '')
+        first = host.control.recv(512).decode()
+        check(first.split(' ')[0] == word or not first, name, first)
+        check(host.end() != 0, name)
+    host = Host('sherpa-host', '/nowhere.so', os.path.join(folder, 'zipformer-ctc'), '1', '', '', '')
+    equal(host.control.recv(512).decode().split(' ')[0], 'missing')
+    equal(host.end(), 1)
 
 
 @case
