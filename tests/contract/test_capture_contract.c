@@ -459,6 +459,79 @@ static void writer_tells_of_a_full_disk(void **state)
     vs__free(w);
 }
 
+static char refusal[300];
+
+static void keep_refusal(void *user, int level, const char *topic, const char *message)
+{
+    assert_string_equal(topic, "output");
+    assert_int_equal(level, VS_LOG_ERROR);
+    snprintf(refusal, sizeof(refusal), "%s", message);
+}
+
+static void writer_refuses_what_it_cannot(void **state)
+{
+    static const struct {
+        const char *path, *container;
+        uint32_t channels;
+        int format, status;
+        const char *says;
+    } bad[] = {
+        {"a", "mp3", 1, VS_FORMAT_S16, -EINVAL, "written as wav or flac"},
+        {"a", "wav", 1, VS_FORMAT_S32, -EINVAL, "s16, s24 or f32"},
+        {"a", "flac", 1, VS_FORMAT_S32, -EINVAL, "s16 or s24"},
+        {"a", "flac", 9, VS_FORMAT_S24, -EINVAL, "at most 8 channels"},
+        {"pipe", "wav", 1, VS_FORMAT_S16, -ESPIPE, "a pipe; write to a file"},
+        {"no/a", "wav", 1, VS_FORMAT_S16, -ENOENT, "cannot be written"},
+    };
+    const struct vs_module *module = host_module("sndfile");
+    static const struct vs_env env = {.log = {.write = keep_refusal}};
+    char path[128];
+    if (!module)
+        skip();
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (size_t i = 0; i < VS__COUNT(bad); i++) {
+        void *w = vs__alloc(module->writer->state_size);
+        char file[200];
+        snprintf(file, sizeof(file), "%s/%s", folder, bad[i].path);
+        refusal[0] = '\0';
+        assert_int_equal(module->writer->open(w, &env, file, bad[i].container, 16000,
+                                              bad[i].channels, bad[i].format),
+                         bad[i].status);
+        if (!strstr(refusal, bad[i].says))
+            fail_msg("\"%s\" is not in: %s", bad[i].says, refusal);
+        assert_int_equal(module->writer->close(w), 0);
+        vs__free(w);
+        snprintf(file, sizeof(file), "%s/a", folder);
+        assert_int_equal(access(file, F_OK), -1); /* nothing was made */
+    }
+    unlink(path);
+}
+
+/* What is no number is silence; FLAC of floats is of 16 bits. */
+static void writer_takes_any_float(void **state)
+{
+    static const float out[] = {NAN, INFINITY, -INFINITY, 0.5f, NAN};
+    float back[5];
+    const struct vs_module *module = host_module("sndfile");
+    static const struct vs_env env;
+    char path[128];
+    if (!module)
+        skip();
+    snprintf(path, sizeof(path), "%s/floats", folder);
+    void *w = vs__alloc(module->writer->state_size);
+    struct source s = {0};
+    assert_int_equal(module->writer->open(w, &env, path, "flac", 16000, 1, VS_FORMAT_F32), 0);
+    assert_int_equal(module->writer->write(w, out, VS__COUNT(out)), 0);
+    assert_int_equal(module->writer->close(w), 0);
+    vs__free(w);
+    assert_int_equal(open_source(&s, "file", path), 0);
+    assert_int_equal(read_source(&s, back, SIZE_MAX), VS__COUNT(out));
+    close_source(&s);
+    unlink(path);
+    assert_true(back[0] == 0.0f && back[1] > 0.9999f && back[2] == -1.0f && back[3] == 0.5f);
+}
+
 /* around -------------------------------------------------------------------------------------- */
 
 static void make_files(void)
@@ -525,6 +598,8 @@ int main(void)
         cmocka_unit_test(reads_what_is_there_of_a_cut_file),
         cmocka_unit_test(writes_and_reads_back),
         cmocka_unit_test(writer_tells_of_a_full_disk),
+        cmocka_unit_test(writer_refuses_what_it_cannot),
+        cmocka_unit_test(writer_takes_any_float),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
