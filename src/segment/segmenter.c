@@ -156,7 +156,7 @@ static float mean_best(const struct vs__segmenter *s)
 
     for (uint32_t i = 0; i < s->best_count; i++)
         sum += s->best[i];
-    return sum / (float)VS__MAX(s->best_count, 1u);
+    return sum / (float)s->best_count; /* the hop that began it is one */
 }
 
 static void step_end(struct vs__segmenter *s, uint64_t end, bool split,
