@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "vad/silero.h"
 
+#define FIX  "fetch silero_vad_16k_op15.onnx of Silero VAD 6 anew"
 #define TURN (2.0 * 3.14159265358979323846 / VS__SILERO_WINDOW)
 
 static const struct vs__tensor wanted[VS__SILERO_TENSORS] = {
@@ -84,11 +85,10 @@ int vs__silero_read(const char *argument, const struct vs_log *log,
         if (join(argument, names[i], inside, sizeof(inside)))
             path = inside;
     memcpy(tensors, wanted, sizeof(wanted));
-    status = vs__weights_read(path, log, tensors, VS__SILERO_TENSORS, ret);
+    status = vs__weights_read(path, FIX, log, tensors, VS__SILERO_TENSORS, ret);
     if (status < 0 || is_transform(&tensors[VS__SILERO_BASIS]))
         return status;
-    vs__log(log, VS_LOG_ERROR, "vad", "%s has another transform than Silero VAD 6; %s", path,
-            "fetch the file anew");
+    vs__log(log, VS_LOG_ERROR, "vad", "%s has another transform than Silero VAD 6; %s", path, FIX);
     vs__free(*ret);
     return -EBADMSG;
 }

@@ -514,8 +514,8 @@ static int read_file(const char *path, const struct vs_log *log, uint8_t **ret, 
     }
 }
 
-int vs__weights_read(const char *path, const struct vs_log *log, struct vs__tensor *tensors,
-                     size_t count, void **ret)
+int vs__weights_read(const char *path, const char *fix, const struct vs_log *log,
+                     struct vs__tensor *tensors, size_t count, void **ret)
 {
     const char *wrong, *tensor;
     uint8_t *memory = NULL;
@@ -527,7 +527,7 @@ int vs__weights_read(const char *path, const struct vs_log *log, struct vs__tens
     wrong = vs__weights_parse(memory, size, tensors, count, &tensor);
     if (wrong != NULL) {
         vs__log(log, VS_LOG_ERROR, "vad", "%s is damaged or holds other weights%s%s: %s; %s", path,
-                tensor ? ", tensor " : "", tensor ? tensor : "", wrong, "fetch the file anew");
+                tensor ? ", tensor " : "", tensor ? tensor : "", wrong, fix);
         vs__free(memory);
         return -EBADMSG;
     }

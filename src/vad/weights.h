@@ -21,9 +21,10 @@ struct vs__tensor {
 /** Read `path` and find all `count` tensors in it; one that is there besides is an error, and so is
     a value that is not finite. Sets their `data`, which points into `*ret`, to be freed with
     vs__free(). Writes one sentence to the log on failure.
+    @param fix what to do about other weights, for that sentence
     @return 0, -ENOENT, -EBADMSG, -ENOMEM, or why it cannot be read */
-int vs__weights_read(const char *path, const struct vs_log *log, struct vs__tensor *tensors,
-                     size_t count, void **ret);
+int vs__weights_read(const char *path, const char *fix, const struct vs_log *log,
+                     struct vs__tensor *tensors, size_t count, void **ret);
 
 /** The same of bytes in memory. @return what is wrong, or NULL; `*ret_tensor` then says where */
 const char *vs__weights_parse(const uint8_t *bytes, size_t size, struct vs__tensor *tensors,

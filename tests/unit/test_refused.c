@@ -272,7 +272,7 @@ static int use_weights(void)
     memcpy(bytes + 8, head, sizeof(head) - 1);
     int fd = file_of(bytes, 8 + sizeof(head) - 1 + 8);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    int status = vs__weights_read(path, &(struct vs_log){0}, &tensor, 1, &memory);
+    int status = vs__weights_read(path, "", &(struct vs_log){0}, &tensor, 1, &memory);
     close(fd);
     if (status < 0)
         return memory ? WRONG : status;
