@@ -332,6 +332,63 @@ static void old_kernels_are_warned_of(void **state)
     }
 }
 
+/* What lies in the place of the program, in a process of its own. `text`: a script, else what `path` leads to. */
+static int run_broken(const char *text, const char *path, int status, const char *says)
+{
+    char place[PATH_MAX];
+    struct reading r;
+
+    snprintf(place, sizeof(place), "%s/sound-host", folder);
+    unlink(place);
+    if (text) {
+        int fd = open(place, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+        if (fd < 0 || write(fd, text, strlen(text)) < 0 || close(fd) < 0)
+            return 3;
+    } else if (path && symlink(path, place) < 0) {
+        return 4;
+    }
+    begin(&r, "plain 10");
+    if (r.opened != status || !strstr(r.heard.text, says)) {
+        fprintf(stderr, "# %d: %s\n", r.opened, r.heard.text);
+        return 5;
+    }
+    finish(&r);
+    return 0;
+}
+
+static void broken_programs_are_told(void **state)
+{
+    static const struct {
+        const char *text, *path;
+        int status;
+        const char *says;
+    } broken[] = {
+        {NULL, NULL, -ENOTSUP, "install it beside the sndfile module"},
+        {NULL, "/etc/passwd", -ENOTSUP, "install it beside the sndfile module"},
+        {NULL, "/bin/true", -ENOTSUP, "does not start"},
+        {"#!/bin/sh\nprintf nonsense >&3\n", NULL, -ENOTSUP, "does not start"},
+        {"#!/nowhere/sh\n", NULL, -ENOENT, "does not start"},
+        {"no program", NULL, -ENOEXEC, "does not start"},
+    };
+    char place[PATH_MAX];
+
+    (void)state;
+    snprintf(place, sizeof(place), "%s/sound-host", folder);
+    for (size_t i = 0; i < VS__COUNT(broken); i++) {
+        int status = 0;
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) /* not _exit(), so that a build for coverage counts it */
+            exit(run_broken(broken[i].text, broken[i].path, broken[i].status, broken[i].says));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        unlink(place);
+        assert_int_equal(symlink(host, place), 0);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) != 0)
+            fail_msg("case %zu: %d", i, WEXITSTATUS(status));
+    }
+}
+
 /* The module and the planted program in one folder. */
 static bool lay_out(const char *program)
 {
@@ -352,6 +409,7 @@ int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_kernels_are_warned_of), /* first: before this process has a host */
+        cmocka_unit_test(broken_programs_are_told),
         cmocka_unit_test(attacks_fail),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(what_came_before_a_crash_is_kept),
