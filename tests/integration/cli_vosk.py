@@ -5,64 +5,12 @@ absent models; and with a library of the test's own, which hears a word in each 
 times of words, partial texts, a crash, an interrupt. No model of Vosk is had.
 
 Usage: cli_vosk.py COMMAND SOURCE"""
-import shutil
 import signal
 
 from cli import *
 
 LIBRARY = os.environ.get('VOICESTAND_TEST_VOSK', '')
-FAKE = r'''
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-static long heard, before; static char text[4000];
-void vosk_set_log_level(int l) {}
-/* A model that took the library over does what its file says; what gets through is told by "no model". */
-static int attack(const char *what)
-{
-    if (!strcmp(what, "open")) return fopen("/etc/passwd", "r") != NULL;
-    if (!strcmp(what, "write")) return fopen("/tmp/voicestand-planted", "w") != NULL;
-    if (!strcmp(what, "run")) return popen("true", "r") != NULL;
-    if (!strcmp(what, "connect")) return socket(AF_INET, SOCK_STREAM, 0) >= 0;
-    return 0;
-}
-void *vosk_model_new(const char *p)
-{
-    char path[4096], what[20] = "";
-    snprintf(path, sizeof(path), "%s/attack", p);
-    FILE *f = fopen(path, "r");
-    if (f) fscanf(f, "%19s", what);
-    return attack(what) ? NULL : (void *)p;
-}
-void *vosk_recognizer_new(void *m, float r) { return m; }
-void vosk_recognizer_set_words(void *r, int on) {}
-void vosk_recognizer_reset(void *r) { before += heard; heard = 0; }
-int vosk_recognizer_accept_waveform_s(void *r, const short *p, int n)
-{
-    heard += n;
-    for (int i = 0; i < n; i++) if (p[i] == 32767) abort();
-    return heard == 32000; /* an end in the middle, as it finds by itself */
-}
-static const char *words(long from, long to)
-{
-    int at = sprintf(text, "{\"result\":[");
-    for (long i = from; i < to; i++)
-        at += sprintf(text + at, "%s{\"conf\":1.0,\"start\":%g,\"end\":%g,\"word\":\"w%ld\"}", i > from ? "," : "",
-                      before / 16000.0 + i, before / 16000.0 + i + 0.5, i);
-    at += sprintf(text + at, "],\"text\":\"");
-    for (long i = from; i < to; i++) at += sprintf(text + at, "%sw%ld", i > from ? " " : "", i);
-    sprintf(text + at, "\"}");
-    return text;
-}
-const char *vosk_recognizer_result(void *r) { return words(0, 2); }
-const char *vosk_recognizer_partial_result(void *r)
-{
-    sprintf(text, "{\"partial\":\"%s\"}", heard >= 16000 && heard < 32000 ? "w0" : "");
-    return text;
-}
-const char *vosk_recognizer_final_result(void *r) { return words(heard >= 32000 ? 2 : 0, heard / 16000); }
-'''
+FAKE = os.environ.get('VOICESTAND_TEST_FAKE_VOSK', '')  # tests/integration/fake_vosk.c
 
 
 def read_bytes(path):
@@ -78,11 +26,7 @@ def model(folder, library=None, **settings):
 
 
 def fake(folder, **settings):
-    if not shutil.which('cc'):
-        raise Skip('there is no compiler')
-    write_file(folder + '/fake.c', FAKE.encode())
-    subprocess.run(['cc', '-shared', '-fPIC', '-w', '-o', folder + '/libvosk.so', folder + '/fake.c'], check=True)
-    return model(folder, folder + '/libvosk.so', **settings)
+    return model(folder, FAKE, **settings)
 
 
 @case
