@@ -20,7 +20,7 @@ static bool is_root(uid_t user)
 /* The folder itself is this user's alone; those above it, of this user or root, others cannot change. */
 static bool check_folder(const char *path, bool is_last, char *why, size_t size)
 {
-    struct stat about;
+    struct stat about = {0}; /* the memory sanitizer of clang 14 does not know lstat64() */
 
     if (lstat(path, &about) < 0) {
         snprintf(why, size, "%s: %s", path, strerror(errno));
@@ -59,7 +59,7 @@ static bool check_way(const char *real, char *why, size_t size)
 
 static bool check_file(int folder, const char *name, char *why, size_t size)
 {
-    struct stat about;
+    struct stat about = {0};
 
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return true;
