@@ -217,7 +217,7 @@ static void a_constant_is_removed(void **state)
 
 /* cost ---------------------------------------------------------------------------------------- */
 
-enum { ROUNDS = 15, FRAMES = 4800 };
+enum { ROUNDS = 15, MOST_ROUNDS = 150, FRAMES = 4800 };
 
 struct patient {
     const char *name;
@@ -324,12 +324,25 @@ static void need_a_processor(void)
     }
 }
 
+/* The patient that takes more than twice as long as sound, or 0. */
+static size_t worst_of(const int64_t *least)
+{
+    size_t worst = 0;
+
+    for (size_t p = 1; p < PATIENTS; p++)
+        if (least[p] > 2 * least[0] && least[p] > least[worst])
+            worst = p;
+    return worst;
+}
+
 /* Each patient has a subject of its own, which hears nothing else and is warm when time is taken.
-   Of all rounds the shortest counts: what else runs on a machine only makes them longer. */
+   Of all rounds the shortest counts: what else runs on a machine only makes them longer. Where it
+   does that for a patient in each of them, there are more. */
 static void check_cost(const char *what, const struct subject *subject)
 {
     void *state[PATIENTS];
     int64_t least[PATIENTS];
+    size_t worst;
 
     for (size_t p = 0; p < PATIENTS; p++) {
         for (size_t i = 0; i < (size_t)FRAMES * 2; i++)
@@ -340,18 +353,20 @@ static void check_cost(const char *what, const struct subject *subject)
             subject->take(state[p], blocks[p]);
         least[p] = INT64_MAX;
     }
-    for (int r = 0; r < ROUNDS * (int)PATIENTS; r++) {
+    for (int r = 0;
+         r < ROUNDS * (int)PATIENTS || (worst_of(least) > 0 && r < MOST_ROUNDS * (int)PATIENTS);
+         r++) {
         size_t p = (size_t)r % PATIENTS;
         int64_t begin = vs__mono_ns();
         subject->take(state[p], blocks[p]);
         least[p] = VS__MIN(least[p], vs__mono_ns() - begin);
     }
-    for (size_t p = 0; p < PATIENTS; p++) {
-        if (least[p] > 2 * least[0])
-            fail_msg("%s, %s: %.2f times as long as sound", what, patients[p].name,
-                     (double)least[p] / (double)least[0]);
+    worst = worst_of(least);
+    if (worst > 0)
+        fail_msg("%s, %s: %.2f times as long as sound", what, patients[worst].name,
+                 (double)least[worst] / (double)least[0]);
+    for (size_t p = 0; p < PATIENTS; p++)
         subject->close(state[p]);
-    }
 }
 
 static void *open_stream(void)
