@@ -291,6 +291,7 @@ static void lists(void **state)
     struct vs_env nowhere = {.module_dir = "/nonexistent"}, here = {.module_dir = modules()};
 
     (void)state;
+    SKIP_WATCHED("libpipewire");
     assert_int_equal(vs_backends_list(NULL, NULL, see_backend, NULL), -EINVAL);
     assert_int_equal(vs_backends_list(NULL, "output", see_backend, NULL), -EINVAL);
     for (size_t i = 0; i < VS__COUNT(stages); i++) {
@@ -314,6 +315,7 @@ static void the_machine(void **state)
     const char *way = NULL;
 
     (void)state;
+    SKIP_WATCHED("hwloc");
     vs__alloc_fail_after(1);
     assert_int_equal(vs_topology_read(NULL, &t), -ENOMEM);
     vs__alloc_fail_after(0);
