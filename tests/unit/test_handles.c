@@ -18,6 +18,8 @@
 #include "foreign.h"
 #include "pipeline/pipeline.h"
 
+#define UNDER_MODULES "a library under modules, as hwloc, libFLAC and libpipewire,"
+
 static const char *modules(void)
 {
     return getenv("VOICESTAND_TEST_MODULES");
@@ -176,7 +178,7 @@ static void engines_asked_for_wrongly(void **state)
     int status = -ENOMEM;
 
     (void)state;
-    SKIP_WATCHED("hwloc"); /* threads are counted by it */
+    SKIP_WATCHED(UNDER_MODULES); /* hwloc counts threads */
     assert_int_equal(vs_stt_create(NULL, &s), -EINVAL);
     assert_int_equal(vs_stt_create(&c, NULL), -EINVAL);
     assert_int_equal(vs_stt_create(&small, &s), -EINVAL);
@@ -244,7 +246,7 @@ static void writers(void **state)
     int status = vs_writer_create(&c, &w);
     assert_true(status < 0 && !w); /* no module */
     c.env.module_dir = modules();
-    SKIP_WATCHED("libFLAC");
+    SKIP_WATCHED(UNDER_MODULES);
     status = -ENOMEM;
     for (uint32_t n = 1; status == -ENOMEM; n++) {
         vs__alloc_fail_after(n);
@@ -291,7 +293,7 @@ static void lists(void **state)
     struct vs_env nowhere = {.module_dir = "/nonexistent"}, here = {.module_dir = modules()};
 
     (void)state;
-    SKIP_WATCHED("libpipewire");
+    SKIP_WATCHED(UNDER_MODULES);
     assert_int_equal(vs_backends_list(NULL, NULL, see_backend, NULL), -EINVAL);
     assert_int_equal(vs_backends_list(NULL, "output", see_backend, NULL), -EINVAL);
     for (size_t i = 0; i < VS__COUNT(stages); i++) {
@@ -315,7 +317,7 @@ static void the_machine(void **state)
     const char *way = NULL;
 
     (void)state;
-    SKIP_WATCHED("hwloc");
+    SKIP_WATCHED(UNDER_MODULES);
     vs__alloc_fail_after(1);
     assert_int_equal(vs_topology_read(NULL, &t), -ENOMEM);
     vs__alloc_fail_after(0);
