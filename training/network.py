@@ -32,7 +32,9 @@ def init(seed):
         p['bias%d' % i] = np.zeros(CHANNELS, np.float32)
     p['gru_in'] = matrix(3 * HIDDEN, CHANNELS)
     p['gru_state'] = matrix(3 * HIDDEN, HIDDEN)
-    p['gru_bias'] = np.concatenate([np.full(HIDDEN, -1.), np.zeros(3 * HIDDEN)]).astype(np.float32)
+    # a unit takes a share of 1 / time a hop: some remember for three seconds, some for one hop
+    time = np.exp(rng.uniform(np.log(2), np.log(300), HIDDEN))
+    p['gru_bias'] = np.concatenate([-np.log(time - 1), np.zeros(3 * HIDDEN)]).astype(np.float32)
     p['out'] = matrix(1, CHANNELS + HIDDEN)[0]
     p['out_bias'] = np.zeros((), np.float32)
     return {k: jnp.asarray(v) for k, v in p.items()}

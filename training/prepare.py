@@ -98,7 +98,7 @@ def main():
     ap.add_argument('--scenes', type=int, default=256, help='of a file')
     ap.add_argument('--files', type=int, default=8)
     ap.add_argument('--first', type=int, default=0, help='number of the first file')
-    ap.add_argument('--anywhere', action='store_true', help='scenes may begin within a word')
+    ap.add_argument('--plain', action='store_true', help='fewer meetings, pauses known in all, no sounds alone')
     ap.add_argument('--processes', type=int, default=2)
     ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings.npz')
     ap.add_argument('--audio', metavar='FOLDER', help='write the dev scenes there, and nothing else')
@@ -125,7 +125,7 @@ def main():
         if args.meetings:
             x, y = meetings(library, args.meetings)
             np.savez(os.path.join(args.out, 'dev-meetings.npz'), x=x, y=y)
-        train = material(args, 'train') + (args.anywhere,)
+        train = material(args, 'train') + (True, not args.plain)
         numbers = range(args.first, args.first + args.files)
         made = scenes.make_sets(library, args.scenes, [100 + i for i in numbers], train,
                                 args.processes)

@@ -13,7 +13,10 @@ from data import HOP, RATE, ROOT
 SCENE_S = 24
 KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
          'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
-         'impact': .02, 'babble': .06}
+         'impact': .03, 'babble': .06}
+# what stands alone where speech could
+EVENTS = {'esc': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
+          'calls': .12, 'bursts': .07, 'ticks': .05, 'motors': .05, 'tones': .03, 'breaths': .04, 'clicks': .03}
 # How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
 SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
           'speech-commands': .04, 'commands': .16, 'words': .09, 'kerstin': .07, 'pico': .05,
@@ -184,8 +187,93 @@ def make_clicks(rng, n):
     return out
 
 
+def make_calls(rng, n):
+    """Babies and beasts: voices with a pitch above that of talkers, or barks, without words."""
+    out, at = np.zeros(n), 0
+    pitch, longest = rng.uniform(280, 700), rng.choice([.25, 1.5])
+    humps = [(rng.uniform(700, 1600), 1.), (rng.uniform(2200, 4000), rng.uniform(.1, 1))]
+    while at < n:
+        length = int(min(n - at, rng.uniform(.3, 1) * longest * RATE))
+        t = np.arange(length) / RATE
+        along = t / (length / RATE + 1e-9)
+        f0 = pitch * rng.uniform(.8, 1.25) * (1 + rng.uniform(.05, .4) * np.sin(np.pi * along ** rng.uniform(.4, 1))
+                                             - rng.uniform(0, .3) * along)
+        f0 = f0 * (1 + rng.uniform(0, .02) * np.sin(2 * np.pi * rng.uniform(5, 12) * t))
+        phase = 2 * np.pi * np.cumsum(f0) / RATE
+        call = rng.uniform(0, .5) * rng.standard_normal(length) / 3
+        for k in range(1, 16):
+            if k * pitch * 1.5 < 7500:
+                loud = sum(g * np.exp(-np.log2(k * pitch / f) ** 2 / .4) for f, g in humps)
+                call += (loud + .05) * np.sin(k * phase + rng.uniform(0, 6))
+        rise = np.minimum(1, t / rng.uniform(.01, .1))
+        out[at:at + length] = rng.uniform(.4, 1) * call * rise * np.minimum(1, (1 - along) * rng.uniform(2, 10))
+        at += length + int((.08 + rng.exponential(.35)) * RATE)
+    return out
+
+
+def make_bursts(rng, n):
+    """Sneezes and coughs: breath drawn in, a burst of noise of a mouth's colour, some with a voiced end."""
+    out, at = np.zeros(n), int(rng.exponential(.4) * RATE)
+    while at < n:
+        length = int(min(n - at, rng.uniform(.08, .5) * RATE))
+        t = np.arange(length) / RATE
+        spectrum = np.fft.rfft(rng.standard_normal(length))
+        f = np.maximum(np.arange(len(spectrum)) * RATE / length, 20)
+        shape = sum(rng.uniform(.2, 1) * np.exp(-np.log2(f / rng.uniform(500, 5000)) ** 2 / rng.uniform(.1, 1))
+                    for _ in range(3))
+        burst = np.fft.irfft(spectrum * shape, length)
+        burst *= np.minimum(1, t / rng.uniform(.002, .04)) * np.exp(-t * rng.uniform(4, 30))
+        burst /= np.abs(burst).max() + 1e-9
+        if rng.random() < .4:
+            f0 = rng.uniform(120, 450) * np.exp(-t * rng.uniform(0, 3))
+            buzz = sum(np.sin(k * 2 * np.pi * np.cumsum(f0) / RATE) / k for k in range(1, 12))
+            burst += rng.uniform(.1, .6) * buzz * np.exp(-((t - .5 * length / RATE) * 12) ** 2)
+        if rng.random() < .4:
+            before = int(min(at, rng.uniform(.15, .6) * RATE))
+            rise = np.linspace(0, 1, before) ** 2 * rng.uniform(.03, .2)
+            out[at - before:at] += rise * np.diff(rng.standard_normal(before + 1))
+        out[at:at + length] += rng.uniform(.3, 1) * burst
+        at += length + int((rng.uniform(.1, .4) if rng.random() < .5 else rng.exponential(2)) * RATE)
+    return out
+
+
+def make_ticks(rng, n):
+    """Clocks, switches and typing in a rhythm: two sounds of a few milliseconds that take turns."""
+    out = np.zeros(n)
+    period, sway = rng.uniform(.12, 1.1), rng.choice([0, .02, .3])
+    hits = []
+    for _ in range(2):
+        t = np.arange(int(.06 * RATE)) / RATE
+        decay = rng.uniform(60, 900)
+        hits.append(rng.uniform(.3, 1) * np.exp(-t * decay) * (
+            rng.uniform(0, 1) * rng.standard_normal(len(t)) +
+            sum(np.sin(2 * np.pi * rng.uniform(400, 7000) * t) for _ in range(rng.integers(1, 4)))))
+    at, turn = rng.uniform(0, period), 0
+    while at * RATE < n:
+        first = int(at * RATE)
+        hit = hits[turn % 2][:n - first]
+        out[first:first + len(hit)] += rng.uniform(.7, 1) * hit
+        at, turn = at + period * (1 + sway * rng.uniform(-1, 1)) * (.3 if sway and turn % 2 else 1), turn + 1
+    return out
+
+
+def make_motors(rng, n):
+    """Saws and small engines: a buzz whose pitch goes up and down, rough, with noise in its rhythm."""
+    t = np.arange(n) / RATE
+    marks = 60 * 2 ** rng.uniform(0, 2.2, int(t[-1] * rng.uniform(.3, 3)) + 3)
+    f0 = np.interp(np.linspace(0, len(marks) - 1, n), np.arange(len(marks)), marks)
+    phase = np.cumsum(f0) / RATE + rng.uniform(0, .05) * np.cumsum(rng.standard_normal(n)) / 30
+    pulse = (1 - phase % 1) ** rng.uniform(1, 8)
+    x = pulse - pulse.mean() + rng.uniform(.1, 1) * pulse * rng.standard_normal(n)
+    spectrum = np.fft.rfft(x)
+    f = np.maximum(np.arange(len(spectrum)) * RATE / n, 50)
+    shape = .1 + sum(np.exp(-np.log2(f / rng.uniform(200, 5000)) ** 2 / rng.uniform(.2, 2)) for _ in range(3))
+    return np.fft.irfft(spectrum * shape, n)
+
+
 MADE = {'colour': make_colour, 'tones': make_tones, 'hum': make_hum, 'breaths': make_breaths,
         'clicks': make_clicks}
+MADE_EVENTS = {'calls': make_calls, 'bursts': make_bursts, 'ticks': make_ticks, 'motors': make_motors}
 
 
 # scenes -------------------------------------------------------------------------------------
@@ -317,9 +405,51 @@ def through_codec(rng, x):
     return (np.sign(y) * (np.exp(np.abs(y) * np.log(256)) - 1) / 255).astype(np.float32) * peak
 
 
-def place_speech(rng, speech, responses, n, label):
+def over_pauses(label):
+    """As people label conversations: a turn goes on over a pause, surely over a short one, perhaps
+    over one of two seconds."""
+    out = label.copy()
+    for first, end in runs_of(label <= .5):
+        if first > 0 and end < len(label) and end - first < 200:
+            out[first:end] = np.maximum(out[first:end], .6 if end - first < 30 else .6 - .003 * (end - first))
+    return out
+
+
+def add_events(rng, pools, responses, n):
+    """Sounds that are no speech where speech could be: alone, at its level, with silence between."""
+    kinds = [k for k in EVENTS if k in MADE or k in MADE_EVENTS or k in pools]
+    share = np.array([EVENTS[k] for k in kinds])
+    out = np.zeros(n, np.float32)
+    gaps, gain = rng.uniform(.3, 5), rng.normal(0, 6)
+    kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
+    at = int(rng.exponential(gaps / 2) * RATE)
+    while at < n - HOP:
+        if rng.random() < .35:
+            kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
+        length = int(min(n - at, rng.uniform(.3, 6) * RATE))
+        if kind in pools:
+            clip = pools[kind][rng.integers(len(pools[kind]))]
+            first = rng.integers(max(1, len(clip) - length)) if rng.random() < .6 else 0
+            one = clip[first:first + length]
+            if rng.random() < .5:
+                one, _ = stretch(rng, one, np.zeros(max(1, len(one) // HOP), np.float32))
+        else:
+            one = (MADE_EVENTS.get(kind) or MADE[kind])(rng, length).astype(np.float32)
+        one = one[:n - at].astype(np.float32)
+        hops = one[:len(one) // HOP * HOP].reshape(-1, HOP)
+        level = np.sort((hops ** 2).mean(axis=1)) if len(hops) else np.zeros(1)
+        power = level[len(level) // 2:].mean()
+        if power > 1e-12:
+            fade = np.minimum(1, np.arange(len(one)) / 80).astype(np.float32)
+            one = one * fade * fade[::-1] * 10 ** ((gain + rng.normal(0, 3)) / 20) / np.sqrt(power)
+            out[at:at + len(one)] += one
+        at += len(one) + int(rng.exponential(gaps) * RATE)
+    return reverberate(rng, out, responses, rng.random() < .3) if rng.random() < .3 else out
+
+
+def place_speech(rng, speech, responses, n, label, hard):
     """A dictation, or a meeting of talkers who stand apart, speak over each other and are far."""
-    meeting = rng.random() < .35
+    meeting = rng.random() < (.5 if hard else .35)
     filled = rng.random() < .5
     x = np.zeros(n, np.float32)
     for _ in range(rng.integers(2, 5) if meeting else 1):
@@ -329,6 +459,8 @@ def place_speech(rng, speech, responses, n, label):
         if rng.random() < (.7 if meeting else .4):
             voice = reverberate(rng, voice, responses, meeting and rng.random() < .7)
         x += voice
+    if hard and meeting:
+        label[:] = over_pauses(label)
     return equalise(rng, x) if rng.random() < .35 else x
 
 
@@ -350,15 +482,19 @@ def begin_anywhere(rng, x, label):
     return x, label
 
 
-def make_scene(seed, speech, pools, responses, anywhere=False):
-    """-> audio on a 16-bit grid and the label of each hop"""
+def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
+    """-> audio on a 16-bit grid and the label of each hop. A scene may begin `anywhere`, within a word;
+    a `hard` one has sounds alone where speech could be, or turns that go on over pauses."""
     rng = np.random.default_rng(seed)
     n = SCENE_S * RATE
     label = np.zeros(n // HOP, np.float32)
     x = np.zeros(n, np.float32)
-    if rng.random() < .9:
-        x = place_speech(rng, speech, responses, n, label)
-    if rng.random() < .92:
+    alone = hard and rng.random() < .6
+    if rng.random() < (.75 if alone else .9):
+        x = place_speech(rng, speech, responses, n, label, hard)
+    if alone:
+        x = x + add_events(rng, pools, responses, n)
+    if rng.random() < (.6 if alone else .92):
         least = -5.
         noise = np.zeros(n, np.float32)
         for _ in range(1 + (rng.random() < .4)):

@@ -6,7 +6,8 @@ SCENES is what prepare.py wrote. The number of steps is fixed, not the time, so 
 same weights again. Written are the mean of the weights over the last quarter of the steps.
 
 Each --try ONSET:RANK:HARD trains one more network beside the first on the same scenes, from a seed
-of its own, to OUT-1.npz and so on; see loss_of()."""
+of its own, to OUT-1.npz and so on; see loss_of(). With --threads N gradient.py does the steps, of
+one network, several times as fast as JAX on a processor."""
 import argparse
 import os
 import time
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import gradient
 import network
 
 HOPS = 240
@@ -112,20 +114,61 @@ def batches(args):
                        y[:, here].astype(np.float32) / 255, after[:, here], hop == 0)
 
 
-def save(args, mean):
-    for k in range(len(mean['out'])):
+def save(args, means):
+    for k, mean in enumerate(means):
         name = args.out if k == 0 else '%s-%d.npz' % (args.out.removesuffix('.npz'), k)
-        np.savez(name, **{n: np.asarray(a[k]) for n, a in mean.items()})
+        np.savez(name, **{n: np.asarray(a) for n, a in mean.items()})
 
 
 def begin(args):
-    """-> weights of all networks"""
+    """-> [weights of a network]"""
     if args.start:
         with np.load(args.start) as f:
-            all_p = [{k: jnp.asarray(v) for k, v in f.items()}] * len(args.tastes)
-    else:
-        all_p = [network.init(args.seed + i) for i in range(len(args.tastes))]
-    return jax.tree.map(lambda *a: jnp.stack(a), *all_p)
+            return [{k: jnp.asarray(v) for k, v in f.items()}] * len(args.tastes)
+    return [network.init(args.seed + i) for i in range(len(args.tastes))]
+
+
+class OnJax:
+    """All networks at once, where JAX thinks best"""
+
+    def __init__(self, args):
+        self._p = jax.tree.map(lambda *a: jnp.stack(a), *begin(args))
+        self._m, self._v = (jax.tree.map(jnp.zeros_like, self._p) for _ in range(2))
+        self._mean = jax.tree.map(jnp.array, self._p)
+        self._h = jnp.zeros((len(args.tastes), args.batch, network.HIDDEN))
+        self._tastes = tuple(jnp.array(t) for t in zip(*args.tastes))
+        self._least = args.least
+
+    def step(self, x, y, after, first, t, rate, keep):
+        """-> loss of each network"""
+        self._p, self._m, self._v, self._mean, self._h, loss = step(
+            self._p, self._m, self._v, self._mean, self._h * (not first), self._tastes, x, y, after,
+            float(t), rate, keep, self._least)
+        return loss
+
+    def means(self):
+        return [{n: a[k] for n, a in self._mean.items()} for k in range(len(self._mean['out']))]
+
+
+class OnProcessor:
+    """One network, by gradient.py"""
+
+    def __init__(self, args):
+        p, = begin(args)
+        self._taste, = args.tastes
+        self._adam = gradient.Adam([p[n] for n in gradient.NAMES])
+        self._gradient = gradient.Gradient(args.batch, HOPS, args.threads)
+        self._h = np.zeros((args.batch, network.HIDDEN), np.float32)
+        self._least = args.least
+
+    def step(self, x, y, after, first, t, rate, keep):
+        self._h *= not first
+        loss, g = self._gradient.of(self._adam.weights, x, y, after, self._h, self._least, self._taste)
+        self._adam.step(g, t, rate, keep)
+        return np.array([loss])
+
+    def means(self):
+        return [dict(zip(gradient.NAMES, self._adam.mean))]
 
 
 def options():
@@ -148,10 +191,13 @@ def options():
                     help='of the state that a hop replaces')
     ap.add_argument('--start', help='weights to go on from')
     ap.add_argument('--unroll', type=int, default=1, help='8 is quicker on a GPU')
+    ap.add_argument('--threads', type=int, default=0, help='of the processor, without JAX; one --try')
     ap.add_argument('--try', dest='tastes', action='append', metavar='ONSET:RANK:HARD',
                     type=lambda text: tuple(float(x) for x in text.split(':')))
     args = ap.parse_args()
     args.tastes = args.tastes or [(0., 0., 0.)]
+    if args.threads and len(args.tastes) > 1:
+        ap.error('--threads is for one --try')
     return args
 
 
@@ -163,20 +209,14 @@ def main():
         if name.startswith('dev'):
             with np.load(os.path.join(args.scenes, name)) as f:
                 dev[name.removesuffix('.npz')] = f['x'], f['y']
-    p = begin(args)
-    m = jax.tree.map(jnp.zeros_like, p)
-    v, mean = jax.tree.map(jnp.zeros_like, p), jax.tree.map(jnp.array, p)
-    h = jnp.zeros((len(args.tastes), args.batch, network.HIDDEN))
-    tastes = tuple(jnp.array(t) for t in zip(*args.tastes))
+    networks = (OnProcessor if args.threads else OnJax)(args)
     started, losses, averaged = time.time(), 0., 0
     for t, (x, y, after, first) in enumerate(batches(args), 1):
         rate = args.rate * min(1, t / 60) * (.02 + .98 * .5 * (1 + np.cos(np.pi * t / args.steps)))
         averaged += t > args.steps * 3 // 4
-        p, m, v, mean, h, loss = step(p, m, v, mean, h * (not first), tastes, x, y, after, float(t),
-                                      rate, 1. / averaged if averaged else 1., args.least)
-        losses += loss
+        losses += networks.step(x, y, after, first, t, rate, 1. / averaged if averaged else 1.)
         if args.seconds and t in (20, 60):  # the first steps compile; then it is known how fast it is
-            losses.block_until_ready()
+            jax.block_until_ready(losses)
             now = time.time() - started
             if t == 60:
                 args.steps = int(60 + 40 * (args.seconds - now) / (now - then))
@@ -187,11 +227,13 @@ def main():
             line = 'step %d  loss %s  %.0f s' % (
                 t, ' '.join('%.4f' % (a / (t % 100 or 100)) for a in losses), time.time() - started)
             if t % args.say == 0 or last:
+                means = networks.means()
                 for name, scenes in dev.items():
-                    line += '  %s ROC-AUC' % name + ''.join(' %.4f' % measure(
-                        {n: a[k] for n, a in mean.items()}, scenes) for k in range(len(args.tastes)))
-                save(args, mean)
+                    line += '  %s ROC-AUC' % name + ''.join(' %.4f' % measure(p, scenes) for p in means)
+                save(args, means)
             print(line, flush=True)
+            if not np.isfinite(losses).all():
+                raise SystemExit('train.py: the loss is no number any more; try a lower --rate')
             losses = 0.
         if last:
             break
