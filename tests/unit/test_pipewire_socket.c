@@ -29,10 +29,12 @@ static void iterate(void)
 {
     struct pw_loop *loop = pw_thread_loop_get_loop(server.loop);
 
+    pw_thread_loop_lock(server.loop); /* as its thread would: it is let go while the loop waits */
     pw_loop_enter(loop);
     while (pw_loop_iterate(loop, 0) > 0) {
     }
     pw_loop_leave(loop);
+    pw_thread_loop_unlock(server.loop);
 }
 
 static void appear(const char *name)
