@@ -178,7 +178,8 @@ def doctor_measures_each_device_and_remembers(folder):
     words = next(line for line in lines if line.startswith('device CPU ')).split()
     figures = dict(zip(words[::2], words[1::2]))
     check(0 < float(figures['p50_ms']) <= float(figures['p99_ms']), figures)
-    check(float(figures['difference']) < 1e-5 and float(figures['moved_ms']) == 0, figures)
+    # where a step is rounded the other way: MOST_DIFFERENCE of tests/contract/test_openvino.c
+    check(float(figures['difference']) < .01 and float(figures['moved_ms']) == 0, figures)
     p = run('segment', '--vad', 'auto', *recordings()[:1])
     check('auto is native here' in p.err and 'it is the processor' in p.err, p.err)
 

@@ -219,6 +219,32 @@ def a_text_that_a_killed_service_did_not_type_is_found_again(folder):
     equal(len([e for e in journal(folder) if e['event'] == 'kept']), 1)
 
 
+@case
+def a_socket_that_outlives_its_service_is_taken_over(folder):
+    env = environment(folder)
+    path = folder + '/left.sock'
+    listens = socket.socket(socket.AF_UNIX)
+    listens.bind(path)
+    pid = os.fork()
+    if pid == 0:
+        listens.listen(1)  # it is this process that serves, and then is gone
+        os._exit(0)
+    os.waitpid(pid, 0)
+    program = service(env, '--socket', path)
+    try:
+        wait_until(lambda: program.poll() is not None or subprocess.run(
+            [COMMAND, 'dictate', 'status', '--socket', path], env=env, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, timeout=30).returncode == 0, 30, 'it answers')
+        equal(program.poll(), None, 'it runs')
+        other = service(env, '--socket', path)
+        said = other.communicate(timeout=30)[1]
+        equal(other.returncode, 1, said)
+        check(b'it runs already' in said, said)
+    finally:
+        end(program)
+        listens.close()
+
+
 MANAGED = r'''
 import json, os, subprocess, sys, time
 command, unit = sys.argv[1:]

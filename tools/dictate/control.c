@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +76,17 @@ static int dial(const struct sockaddr_un *path)
     return fd;
 }
 
+/* Whether the process that listens there lives. One that was killed while it started another program is
+   survived by its sockets, until that program begins. */
+static bool is_served(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0 ||
+           kill(peer.pid, 0) == 0 || errno != ESRCH;
+}
+
 /* Nobody else may connect, from the first instant on: the mode is that of the file when it comes into
    being. */
 static int listen_at(const struct sockaddr_un *path)
@@ -81,10 +94,12 @@ static int listen_at(const struct sockaddr_un *path)
     int fd = dial(path);
 
     if (fd >= 0) {
+        bool served = is_served(fd);
         close(fd);
-        return -EADDRINUSE;
+        if (served)
+            return -EADDRINUSE;
     }
-    if (fd == -ECONNREFUSED) /* left over from a service that was killed */
+    if (fd >= 0 || fd == -ECONNREFUSED) /* left over from a service that was killed */
         unlink(path->sun_path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && fchmod(fd, 0600) == 0 &&
