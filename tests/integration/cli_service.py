@@ -230,12 +230,15 @@ def a_socket_that_outlives_its_service_is_taken_over(folder):
         listens.listen(1)  # it is this process that serves, and then is gone
         os._exit(0)
     os.waitpid(pid, 0)
+    left = os.stat(path).st_ino
     program = service(env, '--socket', path)
     try:
-        wait_until(lambda: program.poll() is not None or subprocess.run(
-            [COMMAND, 'dictate', 'status', '--socket', path], env=env, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, timeout=30).returncode == 0, 30, 'it answers')
+        wait_until(lambda: program.poll() is not None or
+                   any(e.name == 'left.sock' and e.inode() != left for e in os.scandir(folder)), 30, 'it listens')
         equal(program.poll(), None, 'it runs')
+        wait_until(lambda: subprocess.run([COMMAND, 'dictate', 'status', '--socket', path], env=env, timeout=30,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0, 30,
+                   'it answers')
         other = service(env, '--socket', path)
         said = other.communicate(timeout=30)[1]
         equal(other.returncode, 1, said)
