@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The network of network.py forwards and backwards, for training on a processor: matrices by BLAS,
  * the recurrence, whose matrices are too small for that, by hand. Rounding is that of network.py, and
- * gradients pass it. What belongs to an hop of all scenes lies together: [hop][scene][channel].
+ * gradients pass it. What belongs to a hop of all scenes lies together: [hop][scene][channel].
  * Compiled by gradient.py, with -ffast-math, for the machine it runs on. */
 #include <cblas.h>
 #include <math.h>
