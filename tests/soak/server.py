@@ -167,46 +167,51 @@ def one_freewheel(rig, session, raw, wanted, loops, frames):
     slope = watch.slope('listen, freewheel', ledger['captured'] / RATE)
     if slope:
         rig.slopes.append(slope)
-    is_whole = len(account.segments) > 0 and all(g['end_frame'] <= account.segments[0][0] for g in account.gaps)
-    if is_whole: # or but before the tape began
-        compare_loops(account, wanted, loops, frames)
+    check(account.segments, 'no segment in', loops, 'repetitions')
+    base = find_base(account, wanted) - (loops - 1) * frames
+    is_whole = all(g['end_frame'] <= base for g in account.gaps)
+    if is_whole: # nothing was lost, or but before the tape began
+        compare_loops(account, wanted, loops, frames, base)
     else:
         rig.note('where segments lie was not compared in runs in which processors were short: then the playing '
                  'client misses cycles too, and the server puts silence there')
     return ledger, is_whole
 
 
-def compare_loops(account, wanted, loops, frames):
+NEAR = RATE // 10
+
+
+def compare_loops(account, wanted, loops, frames, base):
     """Each segment of each repetition lies where the tape has it: a frame that was lost and not counted would
     move all that follow. Bounds may move by hops, as a detector remembers what was before."""
-    near = RATE // 10
     starts = sorted(a for a, _ in account.segments)
-    check(starts, 'no segment in', loops, 'repetitions')
-    gaps = [(g['start_frame'] - RATE, g['end_frame'] + RATE) for g in account.gaps]
-    base = find_base(starts, [a for a, _ in wanted], near)
     met = missed = at = 0
     for k in range(loops):
         for a, _ in wanted:
             want = base + k * frames + a
-            while at < len(starts) and starts[at] < want - near:
+            if want < 0: # before the first frame that was captured
+                continue
+            while at < len(starts) and starts[at] < want - NEAR:
                 at += 1
-            if at < len(starts) and starts[at] <= want + near:
+            if at < len(starts) and starts[at] <= want + NEAR:
                 met += 1
-            elif not any(g <= want <= h for g, h in gaps):
+            else:
                 missed += 1
     dropped = account.ledgers[0]['events_dropped']
     check(missed <= max(4, 0.03 * loops * len(wanted)) + dropped, missed, 'of', loops * len(wanted), 'segments lie elsewhere,', met,
           'where they should; events dropped:', dropped, 'lost:', account.ledgers[0]['dropped'])
 
 
-def find_base(starts, wanted, near):
-    """Where the tape begins: the first start that puts most of the next ones where they belong."""
+def find_base(account, wanted):
+    """Where the last repetition begins: that of its starts that puts most of those before where they belong. If
+    it is right, all repetitions before were heard that the frames before it have room for."""
+    starts, wanted = (sorted(a for a, _ in segments) for segments in (account.segments, wanted))
     best, base = -1, 0
-    for first in starts[:max(3, len(wanted) // 3)]: # not those of the next repetition
-        for reference in wanted[:3]:
-            origin = first - reference
-            off = [min((s - origin - w for s in starts[:60]), key=abs) for w in wanted[:20]]
-            hits = sum(abs(o) <= near for o in off)
+    for last in starts[-max(3, len(wanted) // 3):]: # not those of the repetition before
+        for reference in wanted[-3:]:
+            origin = last - reference
+            off = [min((s - origin - w for s in starts[-60:]), key=abs) for w in wanted[-20:]]
+            hits = sum(abs(o) <= NEAR for o in off)
             if hits > best:
                 best, base = hits, origin + sorted(off)[len(off) // 2]
     return base
