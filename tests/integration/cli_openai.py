@@ -300,8 +300,10 @@ def changed_requests_do_no_harm(folder):
 def limits_are_kept(folder):
     with Served('openai', '--stt', 'exec:sleep 2; wc -c', '--vad', 'null:1', '--clients', '6', '--wait', '1', '--idle',
                 '1', '--max-upload', '1') as s:
-        base = s.files()
         body = form([('file', 'a.wav', wav_bytes(noise(0.3)))])
+        equal(exchange(s, request(body))[0], 200) # by then it has opened all that it keeps open
+        wait_until(lambda: s.threads() <= 3, 15, 'threads of a client that was answered')
+        base = s.files()
         busy = threading.Thread(target=exchange, args=(s, request(body)))
         busy.start()
         time.sleep(0.5)
@@ -340,7 +342,7 @@ def limits_are_kept(folder):
                 c.sendall(data)
         check(exchange(s, b'\x16\x03\x01\x02\x00' + bytes(200))[0] in (400, None))
         check(exchange(s, b'GET / HTTP/1.1\r\n' + b'X: ' + b'y' * 100000 + b'\r\n\r\n')[0] in (400, 413, 431, None))
-        wait_until(lambda: s.threads() <= 4 and s.files() <= base, 15, 'threads and files of clients that left')
+        wait_until(lambda: s.threads() <= 4 and s.files() <= base, 15, 'threads and files of clients that left: %d were open' % base)
         equal(exchange(s, request(body))[0], 200)
 
 

@@ -183,6 +183,10 @@ def pocketsphinx_hears_what_transcribe_hears(folder):
 @case
 def several_clients_share_the_engines(folder):
     with Served('wyoming', '--stt', 'exec:sleep 0.3; wc -c', '--vad', 'null:1', '--engines', '2') as s:
+        with s.connect() as c: # who was answered finds open all that is kept open
+            c.sendall(b'{"type":"describe"}\n')
+            check(b'"info"' in c.recv(4096))
+        wait_until(lambda: s.threads() <= 3, 15, 'threads of a client that was answered')
         base = s.files()
 
         async def one(uri, seconds):
