@@ -110,7 +110,9 @@ class Adam:
         self.mean = [a.copy() for a in self.weights]
 
     def step(self, gradient, t, rate, keep):
-        norm = np.sqrt(sum(float((g * g).sum()) for g in gradient))
+        norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient))
+        if not np.isfinite(norm): # it can explode in a long stretch of hops
+            return
         cut = min(1., 2. / (norm + 1e-9))
         for w, m, v, mean, g in zip(self.weights, self._m, self._v, self.mean, gradient):
             g = g * np.float32(cut)

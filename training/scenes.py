@@ -7,6 +7,7 @@ import os
 import subprocess
 
 import numpy as np
+import scipy.fft as fft
 
 from data import HOP, RATE, ROOT
 
@@ -123,9 +124,9 @@ def at_level(audio, label):
 
 def make_colour(rng, n):
     """Coloured noise, in half of the cases in swells."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
+    spectrum = fft.rfft(rng.standard_normal(n))
     f = np.maximum(np.arange(len(spectrum)) * RATE / n, 20)
-    x = np.fft.irfft(spectrum * f ** (-rng.uniform(0, 1.2)), n)
+    x = fft.irfft(spectrum * f ** (-rng.uniform(0, 1.2)), n)
     if rng.random() < .5:
         rate = rng.uniform(.3, 12)
         steps = rng.random(int(n / RATE * rate) + 3) ** rng.uniform(.5, 3)
@@ -157,19 +158,23 @@ def make_hum(rng, n):
     f0 = rng.choice([50, 60, 100, 120, rng.uniform(80, 400)])
     sway = 1 + rng.uniform(0, .02) * np.sin(2 * np.pi * rng.uniform(.05, 4) * t)
     phase = 2 * np.pi * f0 * np.cumsum(sway) / RATE
-    out = sum(np.sin(k * phase + rng.uniform(0, 6)) * rng.uniform(.1, 1) / k ** rng.uniform(.3, 1.5)
-              for k in range(1, 24) if k * f0 < 7500)
+    turn, overtone, out = np.exp(1j * phase).astype(np.complex64), 1, 0
+    for k in range(1, 24):
+        if k * f0 < 7500:
+            overtone = overtone * turn
+            start, share = rng.uniform(0, 6), rng.uniform(.1, 1) / k ** rng.uniform(.3, 1.5)
+            out = out + (overtone * np.complex64(share * np.exp(1j * start))).imag
     return out + rng.uniform(0, .3) * rng.standard_normal(n)
 
 
 def make_breaths(rng, n):
     """Breath, wind and rubbing: noise in slow swells, of one or two wide humps."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
+    spectrum = fft.rfft(rng.standard_normal(n))
     f = np.maximum(np.arange(len(spectrum)) * RATE / n, 20)
     shape = sum(np.exp(-np.log2(f / rng.uniform(200, 5000)) ** 2 / rng.uniform(.3, 2))
                 for _ in range(rng.integers(1, 3)))
     steps = rng.random(n // (RATE // 4) + 3) ** rng.uniform(1, 5)
-    return np.fft.irfft(spectrum * shape, n) * np.interp(np.arange(n) / (RATE / 4),
+    return fft.irfft(spectrum * shape, n) * np.interp(np.arange(n) / (RATE / 4),
                                                          np.arange(len(steps)), steps)
 
 
@@ -217,11 +222,11 @@ def make_bursts(rng, n):
     while at < n:
         length = int(min(n - at, rng.uniform(.08, .5) * RATE))
         t = np.arange(length) / RATE
-        spectrum = np.fft.rfft(rng.standard_normal(length))
+        spectrum = fft.rfft(rng.standard_normal(length))
         f = np.maximum(np.arange(len(spectrum)) * RATE / length, 20)
         shape = sum(rng.uniform(.2, 1) * np.exp(-np.log2(f / rng.uniform(500, 5000)) ** 2 / rng.uniform(.1, 1))
                     for _ in range(3))
-        burst = np.fft.irfft(spectrum * shape, length)
+        burst = fft.irfft(spectrum * shape, length)
         burst *= np.minimum(1, t / rng.uniform(.002, .04)) * np.exp(-t * rng.uniform(4, 30))
         burst /= np.abs(burst).max() + 1e-9
         if rng.random() < .4:
@@ -265,10 +270,10 @@ def make_motors(rng, n):
     phase = np.cumsum(f0) / RATE + rng.uniform(0, .05) * np.cumsum(rng.standard_normal(n)) / 30
     pulse = (1 - phase % 1) ** rng.uniform(1, 8)
     x = pulse - pulse.mean() + rng.uniform(.1, 1) * pulse * rng.standard_normal(n)
-    spectrum = np.fft.rfft(x)
+    spectrum = fft.rfft(x)
     f = np.maximum(np.arange(len(spectrum)) * RATE / n, 50)
     shape = .1 + sum(np.exp(-np.log2(f / rng.uniform(200, 5000)) ** 2 / rng.uniform(.2, 2)) for _ in range(3))
-    return np.fft.irfft(spectrum * shape, n)
+    return fft.irfft(spectrum * shape, n)
 
 
 MADE = {'colour': make_colour, 'tones': make_tones, 'hum': make_hum, 'breaths': make_breaths,
@@ -364,8 +369,8 @@ def add_talker(rng, speech, n, label, gaps, filled, near, spread_db):
 
 
 def equalise(rng, x):
-    spectrum = np.fft.rfft(x)
-    f = np.maximum(np.arange(len(spectrum)) * RATE / len(x), 1)
+    spectrum = fft.rfft(x)
+    f = np.maximum(np.arange(len(spectrum), dtype=np.float32) * np.float32(RATE / len(x)), 1)
     db = rng.uniform(-3, 3) * np.log2(f / 1000)
     for _ in range(2):
         db = db + rng.uniform(-6, 6) * np.exp(-(np.log2(f / rng.uniform(150, 6000)) ** 2) / .5)
@@ -373,7 +378,7 @@ def equalise(rng, x):
         db = db - 60 * np.clip(np.log2(f / rng.uniform(3400, 7000)), 0, 1)
     if rng.random() < .3:
         db = db - 40 * np.clip(np.log2(rng.uniform(60, 250) / f), 0, 1)
-    return np.fft.irfft(spectrum * 10 ** (np.clip(db, -60, 20) / 20), len(x)).astype(np.float32)
+    return fft.irfft(spectrum * 10 ** (np.clip(db, -60, 20) / 20), len(x)).astype(np.float32)
 
 
 def reverberate(rng, x, responses, far):
@@ -390,8 +395,9 @@ def reverberate(rng, x, responses, far):
         ratio = rng.uniform(-6, 4) if far else rng.uniform(-3, 15)
         r *= 10 ** (-ratio / 20) / np.sqrt((r ** 2).sum() + 1e-9)
         r[0] = 1
-    n = 1 << int(np.ceil(np.log2(len(x) + len(r))))
-    y = np.fft.irfft(np.fft.rfft(x, n) * np.fft.rfft(r, n), n)[:len(x)]
+    r = r.astype(np.float32)
+    n = fft.next_fast_len(len(x) + len(r), real=True)
+    y = fft.irfft(fft.rfft(x, n) * fft.rfft(r, n), n)[:len(x)]
     power = (y ** 2).mean()
     return (y * np.sqrt((x ** 2).mean() / power) if power > 0 else x).astype(np.float32)
 

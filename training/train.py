@@ -95,22 +95,24 @@ def load(folder, i):
 
 def batches(args):
     """Scenes in ever new orders, a stretch of all scenes of a batch at a time; every args.every
-    steps another file of scenes comes in. -> x, y, whether hops follow an onset, is first"""
+    steps another file of scenes comes in, and the oldest goes if there are more than args.keep.
+    -> x, y, whether hops follow an onset, is first"""
     rng = np.random.default_rng(args.seed)
-    parts, made = [], 0
+    parts, loaded, made = [], 0, 0
     while True:
-        while len(parts) < min(args.files, args.first + made // args.every):
-            parts.append(load(args.scenes, len(parts)))
+        while loaded < min(args.files, args.first + made // args.every):
+            parts = parts[loaded >= args.keep:] + [load(args.scenes, loaded)]
+            loaded += 1
         which = [(f, i) for f, part in enumerate(parts) for i in range(len(part[0]))]
         order = rng.permutation(len(which))[:args.fresh * args.batch or None]
         for at in range(0, len(order) - args.batch + 1, args.batch):
             chosen = [which[k] for k in order[at:at + args.batch]]
             x, y, after = (np.stack([parts[f][k][i] for f, i in chosen]) for k in range(3))
             x = pad(x)
-            for hop in range(0, y.shape[1] - HOPS + 1, HOPS):
+            for hop in range(0, y.shape[1] - args.hops + 1, args.hops):
                 made += 1
-                here = slice(hop, hop + HOPS)
-                yield (x[:, hop:hop + HOPS + network.CONTEXT],
+                here = slice(hop, hop + args.hops)
+                yield (x[:, hop:hop + args.hops + network.CONTEXT],
                        y[:, here].astype(np.float32) / 255, after[:, here], hop == 0)
 
 
@@ -157,7 +159,7 @@ class OnProcessor:
         p, = begin(args)
         self._taste, = args.tastes
         self._adam = gradient.Adam([p[n] for n in gradient.NAMES])
-        self._gradient = gradient.Gradient(args.batch, HOPS, args.threads)
+        self._gradient = gradient.Gradient(args.batch, args.hops, args.threads)
         self._h = np.zeros((args.batch, network.HIDDEN), np.float32)
         self._least = args.least
 
@@ -180,9 +182,11 @@ def options():
     ap.add_argument('--seed', type=int, default=1)
     ap.add_argument('--rate', type=float, default=4e-3)
     ap.add_argument('--batch', type=int, default=32, help='scenes')
+    ap.add_argument('--hops', type=int, default=HOPS, help='of a scene in a step, through which gradients go')
     ap.add_argument('--files', type=int, default=8, help='of scenes')
     ap.add_argument('--first', type=int, default=1, help='files to begin with')
     ap.add_argument('--every', type=int, default=400, help='steps after which one more comes in')
+    ap.add_argument('--keep', type=int, default=250, help='files in memory, 50 MB each')
     ap.add_argument('--fresh', type=int, default=0,
                     help='batches after which the order is drawn anew; 0: when all were heard')
     ap.add_argument('--say', type=int, default=300, help='steps after which the dev scenes are judged')
