@@ -3,6 +3,10 @@
 """Push-to-talk: a key of a server of X, of keyboards of the kernel's form, and of a desktop's portal.
 
 Usage: cli_keys.py COMMAND SOURCE_FOLDER DESKTOP_SERVICE"""
+import array
+import fcntl
+import termios
+
 from dictation import *
 
 KEY_PAUSE, KEY_LEFTCTRL, KEY_SPACE = 119, 29, 57
@@ -37,11 +41,18 @@ class Keyboards:
         os.mkfifo(path)
         self.pipes.append(os.open(path, os.O_RDWR))
 
-    def send(self, code, value, keyboard=0, ago_s=0.0):
-        now = time.monotonic() - ago_s
+    def send(self, code, value, keyboard=0):
+        """What a key does, which was read at the return, so that keyboards are heard in order."""
+        now = time.monotonic()
         when = (int(now), int(now % 1 * 1e6))
         os.write(self.pipes[keyboard], struct.pack('qqHHi', *when, 4, 4, code) + struct.pack(
             'qqHHi', *when, 1, code, value) + struct.pack('qqHHi', *when, 0, 0, 0))
+        wait_until(lambda: self.unread(keyboard) == 0, 30, 'the key is read')
+
+    def unread(self, keyboard):
+        count = array.array('i', [0])
+        fcntl.ioctl(self.pipes[keyboard], termios.FIONREAD, count)
+        return count[0]
 
     def close(self):
         for pipe in self.pipes:

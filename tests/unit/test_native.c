@@ -231,6 +231,7 @@ static void test_levels(void **state)
 static void test_gain(void **state)
 {
     static const float gains[] = {0.1f, 0.01f, 8.0f};
+    static const double most[] = {0.001, 0.01, 0.001}; /* at -40 dB more of it is near the floor */
     struct vs__native *a = malloc(sizeof(*a)), *b = malloc(sizeof(*b));
     float block[VS_HOP_FRAMES], low[VS_HOP_FRAMES];
     const size_t hops = FEWER(2000);
@@ -251,7 +252,7 @@ static void test_gain(void **state)
         }
         printf("# %.0f dB: probabilities differ by %.5f in the mean\n",
                20.0 * log10((double)gains[g]), sum / (double)hops);
-        assert_true(sum / (double)hops < 0.005);
+        assert_true(sum / (double)hops < most[g]);
         vs__native_fini(a);
         vs__native_fini(b);
     }
