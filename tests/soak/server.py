@@ -112,6 +112,7 @@ class Witness:
 # as fast as it can -------------------------------------------------------------------------------------
 
 LOOP_S = 600
+NEAR = RATE // 10 # of where a segment should begin
 SPEED = 200 # times real time: a core does it, with some of it left
 
 
@@ -167,18 +168,15 @@ def one_freewheel(rig, session, raw, wanted, loops, frames):
     slope = watch.slope('listen, freewheel', ledger['captured'] / RATE)
     if slope:
         rig.slopes.append(slope)
-    check(account.segments, 'no segment in', loops, 'repetitions')
-    base = find_base(account, wanted) - (loops - 1) * frames
-    is_whole = all(g['end_frame'] <= base for g in account.gaps)
+    check(account.segments or account.gaps, 'no segment in', loops, 'repetitions')
+    base = find_base(account, wanted) - (loops - 1) * frames if account.segments else None
+    is_whole = base is not None and all(g['end_frame'] <= base for g in account.gaps)
     if is_whole: # nothing was lost, or but before the tape began
         compare_loops(account, wanted, loops, frames, base)
     else:
         rig.note('where segments lie was not compared in runs in which processors were short: then the playing '
                  'client misses cycles too, and the server puts silence there')
     return ledger, is_whole
-
-
-NEAR = RATE // 10
 
 
 def compare_loops(account, wanted, loops, frames, base):
