@@ -342,7 +342,8 @@ def limits_are_kept(folder):
                 c.sendall(data)
         check(exchange(s, b'\x16\x03\x01\x02\x00' + bytes(200))[0] in (400, None))
         check(exchange(s, b'GET / HTTP/1.1\r\n' + b'X: ' + b'y' * 100000 + b'\r\n\r\n')[0] in (400, 413, 431, None))
-        wait_until(lambda: s.threads() <= 4 and s.files() <= base, 15, 'threads and files of clients that left: %d were open' % base)
+        wait_until(lambda: s.threads() <= 4 and s.files() <= base, 15,
+                   'threads and files of clients that left: %d were open' % base)
         equal(exchange(s, request(body))[0], 200)
 
 
