@@ -101,7 +101,7 @@ class Gradient:
 
 
 class Adam:
-    """The same steps as train.one_step()"""
+    """The same steps as train.one_step(), but for one whose gradient is infinite, which is left out"""
 
     def __init__(self, weights):
         self.weights = [np.array(a, np.float32) for a in weights]
@@ -111,7 +111,7 @@ class Adam:
 
     def step(self, gradient, t, rate, keep):
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient))
-        if not np.isfinite(norm): # it can explode in a long stretch of hops
+        if not np.isfinite(norm): # in a long stretch of hops it can explode
             return
         cut = min(1., 2. / (norm + 1e-9))
         for w, m, v, mean, g in zip(self.weights, self._m, self._v, self.mean, gradient):

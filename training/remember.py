@@ -17,6 +17,7 @@ import numpy as np
 import network
 import train
 
+
 def mean_of(paths):
     parts = [dict(np.load(path)) for path in paths]
     return {k: np.mean([p[k] for p in parts], axis=0, dtype=np.float64) for k in parts[0]}
