@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The steps of train.py without JAX's compiler, for processors: gradient.c with BLAS, a thread for
-each share of the scenes. `gradient.py WEIGHTS.npz SCENES.npz` compares it with JAX and tells what a
-step costs."""
+"""The steps of train.py without JAX's compiler, for processors: gradient.c, whose threads take
+shares of the scenes. `gradient.py WEIGHTS.npz SCENES.npz` compares it with JAX and tells what a step
+costs."""
 import atexit
 import ctypes
 import os
@@ -27,10 +27,9 @@ def build():
     path = os.path.join(folder, 'gradient.so')
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'gradient.c')
     subprocess.run(['cc', '-std=gnu11', '-O3', '-march=native', '-ffast-math', '-shared', '-fPIC', '-o', path,
-                    source, '-lopenblas', '-lmvec', '-lm'], check=True)
+                    source, '-lmvec', '-lm'], check=True)
     library = ctypes.CDLL(path)
     library.gradient_open.restype = ctypes.c_void_p
-    library.openblas_set_num_threads(1)
     return library
 
 
@@ -64,11 +63,13 @@ class Gradient:
     """Of `scenes` scenes, `hops` hops of each at a time, by `threads` threads"""
 
     def __init__(self, scenes, hops, threads):
-        if scenes % (4 * threads):
-            sys.exit('scenes of a batch must be a multiple of 4 for each thread')
+        if scenes % (8 * threads):
+            sys.exit('scenes of a batch must be a multiple of 8 for each thread')
         self._library = build()
-        self._share = scenes // threads
-        self._works = [ctypes.c_void_p(self._library.gradient_open(self._share, hops)) for _ in range(threads)]
+        share = scenes // threads
+        self._share = 16 if share % 16 == 0 else 8  # more at once are slower: caches
+        self._works = [ctypes.c_void_p(self._library.gradient_open(self._share, hops))
+                       for _ in range(scenes // self._share)]
         self._pool = ThreadPoolExecutor(threads)
         self._hops = hops
 
