@@ -11,7 +11,7 @@ import soundfile
 
 RATE, HOP = 16000, 160
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SPEECH_FOLDERS = ('mycroft', 'voices', 'commands', 'words', 'kerstin', 'pico', 'azure')
+SPEECH_FOLDERS = ('mycroft', 'voices', 'commands', 'words', 'kerstin', 'pico', 'azure', 'calls', 'watson', 'talk')
 NOISE_FOLDERS = {'samples': ('sonic-pi', 'berklee'), 'impact': ('game',), 'songs': ('songs', 'midi')}
 THINNED = {'kerstin': 2, 'voices': 2, 'berklee': 3, 'midi': 6}  # of these folders one file of so many
 POOLS = {'speech-commands-bg': 'background', 'animal': 'ambient', 'room': 'ambient'}

@@ -3,7 +3,7 @@
 """Weights to go on training from, out of those that ship: restore.py OUT.npz [FOLDER]
 
 The reverse of export.py, but that weights stay as rounded: FOLDER [src/vad] has native.bin and model.h. The
-unit that remember.py set by hand is no longer heard by the answer."""
+unit that remember.py set by hand begins anew."""
 import os
 import re
 import sys
@@ -46,13 +46,24 @@ def shipped(folder):
     return p
 
 
+def begin_anew(p, unit):
+    """A unit that takes a hundredth a hop, of anything, and is hardly heard"""
+    rng, n = np.random.default_rng(7), network.HIDDEN
+    p['gru_in'][2 * n + unit] = rng.standard_normal(network.CHANNELS) / np.sqrt(network.CHANNELS)
+    p['gru_state'][2 * n + unit] = rng.standard_normal(n) / 8 * .3
+    p['gru_bias'][unit + n * np.arange(4)] = [-np.log(100 - 1), 0, 0, 0]
+    p['gru_state'][:, unit] = rng.standard_normal(3 * n) * .02
+    p['out'][network.CHANNELS + unit] = 0
+    p['out_bias'] -= .175  # what remember.py had added
+
+
 def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     p = shipped(sys.argv[2] if len(sys.argv) == 3 else os.path.join(ROOT, 'src', 'vad'))
     for unit in np.flatnonzero(~p['gru_in'][:network.HIDDEN].any(axis=1)):
+        begin_anew(p, unit)
         print('unit %d remembered the answer' % unit)
-        p['out'][network.CHANNELS + unit] = 0
     np.savez(sys.argv[1], **{k: np.asarray(v, np.float32) for k, v in p.items()})
 
 

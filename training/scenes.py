@@ -21,7 +21,7 @@ EVENTS = {'esc': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 
 # How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
 SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
           'speech-commands': .04, 'commands': .16, 'words': .09, 'kerstin': .07, 'pico': .05,
-          'voices': .05}
+          'voices': .05, 'calls': .1, 'watson': .1, 'talk': .03}
 SHARE_ELSE = .03
 
 
