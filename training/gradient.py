@@ -112,7 +112,7 @@ class Adam:
 
     def step(self, gradient, t, rate, keep):
         norm = np.sqrt(sum(float(np.vdot(g, g)) for g in gradient))
-        if not np.isfinite(norm): # in a long stretch of hops it can explode
+        if not np.isfinite(norm):  # in a long stretch of hops it can explode
             return
         cut = min(1., 2. / (norm + 1e-9))
         for w, m, v, mean, g in zip(self.weights, self._m, self._v, self.mean, gradient):

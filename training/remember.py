@@ -17,6 +17,8 @@ import numpy as np
 import network
 import train
 
+WEIGHT, BIAS = .7, -.525  # of the slow mean in the log odds, and what is added to them besides
+
 
 def mean_of(paths):
     parts = [dict(np.load(path)) for path in paths]
@@ -69,8 +71,8 @@ def main():
     ap.add_argument('weights', nargs='+')
     ap.add_argument('--take', type=float, default=.003, help='of the answer, a hop')
     ap.add_argument('--centre', type=float, default=1., help='log odds that count as neither')
-    ap.add_argument('--weight', type=float, default=.7)
-    ap.add_argument('--bias', type=float, default=-.525)
+    ap.add_argument('--weight', type=float, default=WEIGHT)
+    ap.add_argument('--bias', type=float, default=BIAS)
     args = ap.parse_args()
     with np.load(os.path.join(args.scenes, 'dev.npz')) as f:
         dev = f['x'], f['y']

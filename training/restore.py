@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 import network
+import remember
 from data import ROOT
 from export import PAD
 
@@ -54,7 +55,7 @@ def begin_anew(p, unit):
     p['gru_bias'][unit + n * np.arange(4)] = [-np.log(100 - 1), 0, 0, 0]
     p['gru_state'][:, unit] = rng.standard_normal(3 * n) * .02
     p['out'][network.CHANNELS + unit] = 0
-    p['out_bias'] -= .175  # what remember.py had added
+    p['out_bias'] -= remember.WEIGHT + remember.BIAS
 
 
 def main():

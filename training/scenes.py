@@ -174,8 +174,7 @@ def make_breaths(rng, n):
     shape = sum(np.exp(-np.log2(f / rng.uniform(200, 5000)) ** 2 / rng.uniform(.3, 2))
                 for _ in range(rng.integers(1, 3)))
     steps = rng.random(n // (RATE // 4) + 3) ** rng.uniform(1, 5)
-    return fft.irfft(spectrum * shape, n) * np.interp(np.arange(n) / (RATE / 4),
-                                                         np.arange(len(steps)), steps)
+    return fft.irfft(spectrum * shape, n) * np.interp(np.arange(n) / (RATE / 4), np.arange(len(steps)), steps)
 
 
 def make_clicks(rng, n):
