@@ -4,7 +4,7 @@
 or prepare.py PACKED MODEL.onnx OUT --packed, where PACKED was written with --pack PACKED, maybe on
 another machine, and the teacher's model hears what it has not heard yet.
 
-Writes OUT/dev.npz and OUT/train0.npz, train1.npz, ... The dev scenes are of the dev folders alone:
+Writes OUT/dev.npz, dev-cut.npz and OUT/train0.npz, train1.npz, ... The dev scenes are of the dev folders alone:
 other speakers, other noise, and only what was recorded."""
 import argparse
 import ctypes
@@ -53,11 +53,15 @@ def recordings(args, split):
             [data.source_of(p) for p in paths], pools, rooms)
 
 
-def write_scenes(made, count, folder):
-    """The dev scenes as audio, and what of them is speech: for scripts/preset-table"""
+def dev_scenes(made):
+    """-> [(audio, label)]"""
+    return [scenes.make_scene([DEV, i], *made)[:2] for i in range(DEV_SCENES)]
+
+
+def write_audio(recordings, folder):
+    """Recordings as audio, and what of them is speech: for scripts/preset-table"""
     os.makedirs(folder, exist_ok=True)
-    for i in range(count):
-        audio, label = scenes.make_scene([DEV, i], *made)
+    for i, (audio, label) in enumerate(recordings):
         path = os.path.join(folder, 'scene%02d' % i)
         soundfile.write(path + '.wav', audio, data.RATE, 'PCM_16')
         with open(path + '.csv', 'w') as f:
@@ -69,23 +73,35 @@ def write_scenes(made, count, folder):
                                             'speech' if label[first] > .5 else 'other'))
 
 
-def meetings(library, folder):
-    """-> numbers and labels of the first MEETING_S of each recording that an .rttm of `folder`
-    names, where somebody speaks if anybody does"""
+def write_set(library, recordings, path):
+    """Numbers and labels of recordings as one stream each, and as three, which begin anew"""
+    for name, parts in ('', 1), ('-cut', 3):
+        x, y = [], []
+        for audio, label in recordings:
+            n = len(label) // parts
+            for at in range(0, parts * n, n):
+                x.append(scenes.features_of(library, audio[at * data.HOP:(at + n) * data.HOP]))
+                y.append((label[at:at + n] * 255).round().astype(np.uint8))
+        np.savez(path + name + '.npz', x=np.stack(x), y=np.stack(y))
+
+
+def meetings(folder):
+    """-> [(audio, label)] of the first MEETING_S of each recording that an .rttm of `folder` names, where
+    somebody speaks if anybody does"""
     turns = []
     for name in sorted(os.listdir(folder)):
         if name.endswith('.rttm'):
             with open(os.path.join(folder, name)) as f:
                 turns += [line.split() for line in f if line.startswith('SPEAKER')]
-    x, y = [], []
+    out = []
     middle = np.arange(MEETING_S * 100) * .01 + .005
     for name in sorted({t[1] for t in turns}):
         audio = data.decode(os.path.join(folder, name + '.wav'))[:MEETING_S * data.RATE]
-        x.append(scenes.features_of(library, audio.astype(np.float32) / 32768))
-        y.append(np.zeros(len(middle), np.uint8))
+        label = np.zeros(len(middle), np.float32)
         for start, length in ((float(t[3]), float(t[4])) for t in turns if t[1] == name):
-            y[-1][(middle >= start) & (middle < start + length)] = 255
-    return np.stack(x), np.stack(y)
+            label[(middle >= start) & (middle < start + length)] = 1
+        out.append((audio.astype(np.float32) / 32768, label))
+    return out
 
 
 def main():
@@ -98,9 +114,8 @@ def main():
     ap.add_argument('--scenes', type=int, default=256, help='of a file')
     ap.add_argument('--files', type=int, default=8)
     ap.add_argument('--first', type=int, default=0, help='number of the first file')
-    ap.add_argument('--plain', action='store_true', help='fewer meetings, pauses known in all, no sounds alone')
     ap.add_argument('--processes', type=int, default=2)
-    ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings.npz')
+    ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings*.npz')
     ap.add_argument('--audio', metavar='FOLDER', help='write the dev scenes there, and nothing else')
     ap.add_argument('--features', help='features.so, built elsewhere')
     ap.add_argument('--packed', action='store_true')
@@ -113,25 +128,22 @@ def main():
                       args.processes)
         return
     if args.audio:
-        write_scenes(material(args, 'dev'), DEV_SCENES, args.audio)
+        write_audio(dev_scenes(material(args, 'dev')), args.audio)
         return
     os.makedirs(args.out, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         library = ctypes.CDLL(args.features) if args.features else scenes.build_library(folder)
         if args.first == 0 and not os.path.exists(os.path.join(args.out, 'dev.npz')):
-            dev = material(args, 'dev')
-            x, y = next(scenes.make_sets(library, DEV_SCENES, [DEV], dev, args.processes))
-            np.savez(os.path.join(args.out, 'dev.npz'), x=x, y=y)
+            write_set(library, dev_scenes(material(args, 'dev')), os.path.join(args.out, 'dev'))
         if args.meetings:
-            x, y = meetings(library, args.meetings)
-            np.savez(os.path.join(args.out, 'dev-meetings.npz'), x=x, y=y)
-        train = material(args, 'train') + (True, not args.plain)
+            write_set(library, meetings(args.meetings), os.path.join(args.out, 'dev-meetings'))
+        train = material(args, 'train') + (True,)
         numbers = range(args.first, args.first + args.files)
         made = scenes.make_sets(library, args.scenes, [100 + i for i in numbers], train,
                                 args.processes)
-        for i, (x, y) in zip(numbers, made):
+        for i, (x, y, begins) in zip(numbers, made):
             path = os.path.join(args.out, 'train%d.npz' % i)
-            np.savez(path + '.part.npz', x=x, y=y)
+            np.savez(path + '.part.npz', x=x, y=y, begins=begins)
             os.rename(path + '.part.npz', path)
             print('train%d: %.0f %% speech' % (i, 100 * (y > 127).mean()), flush=True)
 

@@ -17,7 +17,7 @@ import numpy as np
 import network
 import train
 
-WEIGHT, BIAS = .7, -.525  # of the slow mean in the log odds, and what is added to them besides
+WEIGHT, BIAS = 1.4, -1.05  # of the slow mean in the log odds, and what is added to them besides
 
 
 def mean_of(paths):

@@ -12,6 +12,7 @@ import scipy.fft as fft
 from data import HOP, RATE, ROOT
 
 SCENE_S = 24
+STRETCH = 240  # hops after which a stream may begin anew within a scene
 KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
          'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
          'impact': .03, 'babble': .06}
@@ -452,15 +453,17 @@ def add_events(rng, pools, responses, n):
     return reverberate(rng, out, responses, rng.random() < .3) if rng.random() < .3 else out
 
 
-def place_speech(rng, speech, responses, n, label, hard):
-    """A dictation, or a meeting of talkers who stand apart, speak over each other and are far."""
+def place_speech(rng, speech, responses, n, label, hard, varied):
+    """A dictation, or a meeting of talkers who stand apart, speak over each other and are far. `varied`: some
+    hardly pause, some hardly speak."""
     meeting = rng.random() < (.5 if hard else .35)
     filled = rng.random() < .5
     x = np.zeros(n, np.float32)
+    longer = 2 ** rng.uniform(-1.5, 3.5) if varied else 1
     for _ in range(rng.integers(2, 5) if meeting else 1):
         near = speech.draw(rng)
-        voice = add_talker(rng, speech, n, label, rng.uniform(1, 9) if meeting else 1.2, filled,
-                           near, 7 if meeting else 3.5)
+        gaps = longer * (rng.uniform(1, 9) if meeting else 1.2)
+        voice = add_talker(rng, speech, n, label, gaps, filled, near, 7 if meeting else 3.5)
         if rng.random() < (.7 if meeting else .4):
             voice = reverberate(rng, voice, responses, meeting and rng.random() < .7)
         x += voice
@@ -469,16 +472,29 @@ def place_speech(rng, speech, responses, n, label, hard):
     return equalise(rng, x) if rng.random() < .35 else x
 
 
-def begin_anywhere(rng, x, label):
-    """Turned round by any number of hops, so that a scene may begin within a word; some begin with
-    digital silence and then a word."""
+def far_talk(rng, speech, responses, n):
+    """Somebody in another room: people who label the talkers do not count that as speech."""
+    voice = add_talker(rng, speech, n, np.zeros(n // HOP, np.float32), rng.uniform(1, 9), False, speech.draw(rng), 3.5)
+    return reverberate(rng, voice, responses, True) * 10 ** (rng.uniform(-48, -26) / 20)
+
+
+def turn_round(rng, x, label):
+    """Turned round by a number of hops, to begin as streams do: most with some background, which is all
+    that tells a detector how loud a room is; some within a word, or just before one. Some begin with
+    digital silence."""
+    way = rng.random()
     turn = int(rng.integers(len(label)))
-    if rng.random() < .4:
-        starts = np.flatnonzero((label[1:] > .5) & (label[:-1] <= .5))
+    if way > .15:
+        quiet = np.concatenate([label, label[:100]]) <= .5
+        least = int(rng.integers(1, 25) if way < .35 else rng.integers(25, 100))
+        ahead = np.lib.stride_tricks.sliding_window_view(quiet, least)[:len(label)].all(axis=1)
+        if way < .35:  # a word comes after as many hops
+            ahead &= ~np.roll(quiet[:len(label)], -least)
+        starts = np.flatnonzero(ahead)
         if len(starts):
-            turn = max(0, int(starts[rng.integers(len(starts))]) - int(rng.integers(1, 30)))
+            turn = int(starts[rng.integers(len(starts))])
     x, label = np.roll(x, -turn * HOP), np.roll(label, -turn)
-    if rng.random() < .4:
+    if rng.random() < .25:
         silent = int(rng.integers(1, 30))
         while silent > 1 and label[:silent].max() > .5:
             silent -= 1
@@ -487,16 +503,27 @@ def begin_anywhere(rng, x, label):
     return x, label
 
 
+def begin_anew(rng, label):
+    """-> hops at which another stream begins, the first of them 0: a third of the scenes are one stream,
+    the rest short ones, most of which begin with background"""
+    begins = [0]
+    if rng.random() < .67:
+        for hop in range(STRETCH, len(label) - STRETCH + 1, STRETCH):
+            if rng.random() < (.55 if (label[hop:hop + 25] <= .5).all() else .12):
+                begins.append(hop)
+    return begins
+
+
 def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
-    """-> audio on a 16-bit grid and the label of each hop. A scene may begin `anywhere`, within a word;
-    a `hard` one has sounds alone where speech could be, or turns that go on over pauses."""
+    """-> audio on a 16-bit grid, the label of each hop, the hops where a stream begins: the first alone,
+    but `anywhere`. A `hard` scene has sounds alone where speech could be, or turns that go on over pauses."""
     rng = np.random.default_rng(seed)
     n = SCENE_S * RATE
     label = np.zeros(n // HOP, np.float32)
     x = np.zeros(n, np.float32)
     alone = hard and rng.random() < .6
     if rng.random() < (.75 if alone else .9):
-        x = place_speech(rng, speech, responses, n, label, hard)
+        x = place_speech(rng, speech, responses, n, label, hard, anywhere)
     if alone:
         x = x + add_events(rng, pools, responses, n)
     if rng.random() < (.6 if alone else .92):
@@ -510,7 +537,10 @@ def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
                 one = reverberate(rng, one, responses, False)
             noise += one
             least = max(least, floor)
-        x = x + noise * 10 ** (-rng.uniform(least, 30) / 20)
+        quiet = anywhere and rng.random() < .35  # as most recordings are
+        x = x + noise * 10 ** (-(rng.uniform(25, 55) if quiet else rng.uniform(least, 30)) / 20)
+    if anywhere and rng.random() < .12:
+        x = x + far_talk(rng, speech, responses, n)
     if rng.random() < .4:
         x = equalise(rng, x)
     if rng.random() < .06:
@@ -520,11 +550,13 @@ def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
         at = rng.integers(n - 3 * RATE) // HOP * HOP
         x[at:at + 2 * RATE] = 0
         label[at // HOP:(at + 2 * RATE) // HOP] = 0
+    begins = [0]
     if anywhere:
-        x, label = begin_anywhere(rng, x, label)
+        x, label = turn_round(rng, x, label)
+        begins = begin_anew(rng, label)
     if rng.random() < .5:
         x = x + rng.uniform(-.5, .5, n).astype(np.float32) / 32768
-    return np.clip(np.round(x * 32768), -32768, 32767).astype(np.float32) / 32768, label
+    return np.clip(np.round(x * 32768), -32768, 32767).astype(np.float32) / 32768, label, begins
 
 
 # the detector's numbers ----------------------------------------------------------------------
@@ -556,16 +588,19 @@ _work = {}
 
 
 def _one_scene(seed):
-    audio, label = make_scene(seed, *_work['material'])
-    return features_of(_work['library'], audio), (label * 255).round().astype(np.uint8)
+    audio, label, begins = make_scene(seed, *_work['material'], hard=seed[0] % 2 == 1)
+    numbers = [features_of(_work['library'], audio[a * HOP:b * HOP])
+               for a, b in zip(begins, begins[1:] + [len(label)])]
+    anew = np.zeros(len(label) // STRETCH, bool)
+    anew[np.array(begins) // STRETCH] = True
+    return np.concatenate(numbers), (label * 255).round().astype(np.uint8), anew
 
 
 def make_sets(library, scenes, seeds, material, processes=2):
-    """Yields numbers [scene, hop, feature] and labels [scene, hop] in 1/255 for each seed; the same
-    for any `processes`"""
+    """Yields for each seed numbers [scene, hop, feature], labels [scene, hop] in 1/255, whether a stream
+    begins [scene, stretch]; the same for any `processes`. Those of an odd seed are hard."""
     _work.update(library=library, material=material)
     with multiprocessing.get_context('fork').Pool(processes) as pool:
         made = pool.imap(_one_scene, ([s, i] for s in seeds for i in range(scenes)), chunksize=4)
         for _ in seeds:
-            x, y = zip(*(next(made) for _ in range(scenes)))
-            yield np.stack(x), np.stack(y)
+            yield tuple(np.stack(a) for a in zip(*(next(made) for _ in range(scenes))))

@@ -18,8 +18,9 @@ import numpy as np
 
 import gradient
 import network
+from scenes import STRETCH
 
-HOPS = 240
+HOPS = STRETCH  # of a scene in a step, through which gradients go
 LAG = 1  # a hop is judged when the next one has been heard
 ONSET_HOPS = 12
 
@@ -81,22 +82,40 @@ def measure(p, dev):
 
 
 def load(folder, i):
-    """Scenes of file i, once it is there; hops get the label of the hop before."""
+    """Scenes of file i, once it is there; hops get the label of the hop before.
+    -> numbers, labels, whether hops follow an onset, whether a stream begins with a stretch"""
     path = os.path.join(folder, 'train%d.npz' % i)
     while not os.path.exists(path):
         time.sleep(.2)
     with np.load(path) as f:
-        x, y = f['x'], f['y']
+        x, y, begins = f['x'], f['y'], f['begins']
     y = np.concatenate([np.zeros((len(y), LAG), np.uint8), y[:, :-LAG]], axis=1)
+    y[:, ::HOPS][begins] = 0
     speech = y > 127
     before = np.pad(speech, ((0, 0), (ONSET_HOPS, 0)))[:, :-ONSET_HOPS]
-    return x, y, speech & ~before
+    return x, y, speech & ~before, begins
+
+
+def other_voice(rng, x):
+    """Numbers of a scene [hop, feature] as if all of it had another throat and another channel: bands move
+    by up to an eighth, the peak's half gets a tilt and a hump."""
+    bands = x.shape[1] // 2
+    at = np.clip((np.arange(bands) + 3) * np.exp(rng.uniform(-.12, .12)) - 3, 0, bands - 1)
+    low = np.minimum(at.astype(int), bands - 2)
+    warp = np.zeros((bands, bands), np.float32)
+    warp[low, np.arange(bands)] = 1 - (at - low)
+    warp[low + 1, np.arange(bands)] += at - low
+    along = np.linspace(-1, 1, bands)
+    offset = rng.normal(0, 4) * along + rng.normal(0, 5) * np.exp(-((along - rng.uniform(-1, 1)) / .4) ** 2)
+    y = x.astype(np.float32)
+    y = np.concatenate([y[:, :bands] @ warp + (offset - offset.max() / 2).astype(np.float32), y[:, bands:] @ warp], 1)
+    return np.where(x.any(axis=1, keepdims=True), np.clip(np.rint(y), 0, 127), 0).astype(np.uint8)
 
 
 def batches(args):
     """Scenes in ever new orders, a stretch of all scenes of a batch at a time; every args.every
     steps another file of scenes comes in, and the oldest goes if there are more than args.keep.
-    -> x, y, whether hops follow an onset, is first"""
+    -> x, y, whether hops follow an onset, whether a stream begins"""
     rng = np.random.default_rng(args.seed)
     parts, loaded, made = [], 0, 0
     while True:
@@ -107,13 +126,16 @@ def batches(args):
         order = rng.permutation(len(which))[:args.fresh * args.batch or None]
         for at in range(0, len(order) - args.batch + 1, args.batch):
             chosen = [which[k] for k in order[at:at + args.batch]]
-            x, y, after = (np.stack([parts[f][k][i] for f, i in chosen]) for k in range(3))
+            x, y, after, begins = (np.stack([parts[f][k][i] for f, i in chosen]) for k in range(4))
+            for i in np.flatnonzero(rng.random(len(x)) < args.voices):
+                x[i] = other_voice(rng, x[i])
             x = pad(x)
-            for hop in range(0, y.shape[1] - args.hops + 1, args.hops):
+            for stretch in range(begins.shape[1]):
                 made += 1
-                here = slice(hop, hop + args.hops)
-                yield (x[:, hop:hop + args.hops + network.CONTEXT],
-                       y[:, here].astype(np.float32) / 255, after[:, here], hop == 0)
+                here = slice(stretch * HOPS, (stretch + 1) * HOPS)
+                seen = x[:, here.start:here.stop + network.CONTEXT].copy()
+                seen[begins[:, stretch], :network.CONTEXT] = 0
+                yield seen, y[:, here].astype(np.float32) / 255, after[:, here], begins[:, stretch]
 
 
 def save(args, means):
@@ -144,7 +166,7 @@ class OnJax:
     def step(self, x, y, after, first, t, rate, keep):
         """-> loss of each network"""
         self._p, self._m, self._v, self._mean, self._h, loss = step(
-            self._p, self._m, self._v, self._mean, self._h * (not first), self._tastes, x, y, after,
+            self._p, self._m, self._v, self._mean, self._h * ~first[:, None], self._tastes, x, y, after,
             float(t), rate, keep, self._least)
         return loss
 
@@ -159,12 +181,12 @@ class OnProcessor:
         p, = begin(args)
         self._taste, = args.tastes
         self._adam = gradient.Adam([p[n] for n in gradient.NAMES])
-        self._gradient = gradient.Gradient(args.batch, args.hops, args.threads)
+        self._gradient = gradient.Gradient(args.batch, HOPS, args.threads)
         self._h = np.zeros((args.batch, network.HIDDEN), np.float32)
         self._least = args.least
 
     def step(self, x, y, after, first, t, rate, keep):
-        self._h *= not first
+        self._h *= ~first[:, None]
         loss, g = self._gradient.of(self._adam.weights, x, y, after, self._h, self._least, self._taste)
         self._adam.step(g, t, rate, keep)
         return np.array([loss])
@@ -182,13 +204,13 @@ def options():
     ap.add_argument('--seed', type=int, default=1)
     ap.add_argument('--rate', type=float, default=4e-3)
     ap.add_argument('--batch', type=int, default=32, help='scenes')
-    ap.add_argument('--hops', type=int, default=HOPS, help='of a scene in a step, through which gradients go')
     ap.add_argument('--files', type=int, default=8, help='of scenes')
     ap.add_argument('--first', type=int, default=1, help='files to begin with')
     ap.add_argument('--every', type=int, default=400, help='steps after which one more comes in')
     ap.add_argument('--keep', type=int, default=250, help='files in memory, 50 MB each')
     ap.add_argument('--fresh', type=int, default=0,
                     help='batches after which the order is drawn anew; 0: when all were heard')
+    ap.add_argument('--voices', type=float, default=0, help='share of scenes whose voices are changed')
     ap.add_argument('--say', type=int, default=300, help='steps after which the dev scenes are judged')
     ap.add_argument('--until', type=int, help='stop before the last step')
     ap.add_argument('--least', type=float, default=network.LEAST_TAKE,
