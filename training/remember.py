@@ -4,9 +4,9 @@
 WEIGHTS.npz [WEIGHTS.npz ...]
 
 OUT is the mean of the WEIGHTS but for that unit, which loses what it did and becomes the slow mean of
-tanh(log odds - CENTRE) of the hops before; WEIGHT times it is added to the log odds, and BIAS. So a hop
-after a second of speech is more likely speech than one after a second of none, as people who label
-conversations think. Nothing of the network's shape changes. The unit is the one that moves the others and
+tanh(log odds - CENTRE) of the hops before; WEIGHT times it is added to the log odds, and OFFSET times
+WEIGHT. So a hop after a second of speech is more likely speech than one after a second of none, as people who
+label conversations think. Nothing of the network's shape changes. The unit is the one that moves the others and
 the answer least on the dev scenes of SCENES."""
 import argparse
 import os
@@ -17,7 +17,8 @@ import numpy as np
 import network
 import train
 
-WEIGHT, BIAS = 1.4, -1.05  # of the slow mean in the log odds, and what is added to them besides
+WEIGHT = 1.4  # of the slow mean in the log odds
+OFFSET = .25  # of that weight, added to them besides
 
 
 def mean_of(paths):
@@ -72,7 +73,6 @@ def main():
     ap.add_argument('--take', type=float, default=.003, help='of the answer, a hop')
     ap.add_argument('--centre', type=float, default=1., help='log odds that count as neither')
     ap.add_argument('--weight', type=float, default=WEIGHT)
-    ap.add_argument('--bias', type=float, default=BIAS)
     args = ap.parse_args()
     with np.load(os.path.join(args.scenes, 'dev.npz')) as f:
         dev = f['x'], f['y']
@@ -85,7 +85,7 @@ def main():
     p = without(p, unit, states.mean(axis=0)[unit])
     follow(p, unit, args.take, args.centre)
     p['out'][network.CHANNELS + unit] = args.weight
-    p['out_bias'] += args.weight + args.bias
+    p['out_bias'] += OFFSET * args.weight
     print('unit %d follows: %.4f' % (unit, judge(p, dev)))
     np.savez(args.out, **{k: v.astype(np.float32) for k, v in p.items()})
 

@@ -54,8 +54,8 @@ def begin_anew(p, unit):
     p['gru_state'][2 * n + unit] = rng.standard_normal(n) / 8 * .3
     p['gru_bias'][unit + n * np.arange(4)] = [-np.log(100 - 1), 0, 0, 0]
     p['gru_state'][:, unit] = rng.standard_normal(3 * n) * .02
+    p['out_bias'] -= remember.OFFSET * p['out'][network.CHANNELS + unit]
     p['out'][network.CHANNELS + unit] = 0
-    p['out_bias'] -= remember.WEIGHT + remember.BIAS
 
 
 def main():
