@@ -130,6 +130,57 @@ def an_engine_that_fails_leaves_the_audio(d):
     equal([e['saved'] for e in d.journal()], [failed['saved']])
 
 
+# It hears nothing until a file is there, and tells what it heard.
+def waiting_engine(folder):
+    return 'exec:while [ ! -e %s/go ]; do sleep 0.02; done; md5sum' % folder
+
+
+def minutes_of_speech(utterances):
+    """Each of seven seconds and more, and unlike the others."""
+    word, gap, pause = (struct.pack('<%dh' % len(s), *s) for s in (noise(.5), [0] * 3200, [0] * 16000))
+    return pause + b''.join((word + gap) * 10 + word[:2 * (800 + 140 * i)] + pause for i in range(utterances))
+
+
+@case
+def an_engine_may_be_minutes_behind(folder):
+    count = 50
+    tape = minutes_of_speech(count)
+    check(len(tape) > 2 * RATE * 6.5 * 60, len(tape))  # of five minutes on, what comes waits in a file
+    d = Dictation(folder, '--insert', 'none', '--hands-free', engine=waiting_engine(folder))
+    try:
+        d.program.stdin.write(tape)
+        d.program.stdin.flush()
+        d.wait('state', waiting=count)
+        held = [os.readlink(e.path) for e in os.scandir('/proc/%d/fd' % d.program.pid)]
+        check(any('/state/voicestand/waiting-' in name and name.endswith('(deleted)') for name in held), held)
+        check(not os.path.getsize(folder + '/state/voicestand/dictation.jsonl'))
+        write_file(folder + '/go', b'')
+        wait_until(lambda: len(d.told('text')) == count, 60, 'all texts')
+        heard = [e for e in d.journal() if e['event'] == 'heard']
+        first = heard[0]['id']  # hands-free listens from its start on, and what it opens then is empty
+        equal([e['id'] for e in heard], list(range(first, first + count)))
+        equal(len({e['text'] for e in heard}), count)
+    finally:
+        write_file(folder + '/go', b'')
+        d.close()
+    # a file waits for its engine, and what it heard is the same
+    other = folder + '/other'
+    os.mkdir(other)
+    write_file(other + '/tape.wav', wav_bytes(struct.unpack('<%dh' % (len(tape) // 2), tape)))
+    env = dict(os.environ, XDG_RUNTIME_DIR=other, XDG_STATE_HOME=other, XDG_CONFIG_HOME=other)
+    program = subprocess.Popen([COMMAND, 'dictate', '--hands-free', '--plain', '--insert', 'none', '--no-notify', *SPEECH,
+                                '--stt', waiting_engine(other), '--capture', 'file:' + other + '/tape.wav'],
+                               env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    journal = other + '/voicestand/dictation.jsonl'
+    wait_until(lambda: os.path.exists(journal) or program.poll() is not None, 30, 'the journal')
+    time.sleep(1)
+    write_file(other + '/go', b'')
+    equal(program.wait(60), 0, program.stderr.read())
+    program.stderr.close()
+    equal([e['text'] for e in map(json.loads, read_text(journal).splitlines()) if e['event'] == 'heard'],
+          [e['text'] for e in heard])
+
+
 @case
 def a_text_that_cannot_be_typed_is_kept(folder):
     d = Dictation(folder)
@@ -321,6 +372,26 @@ def all_that_was_said_is_heard_before_the_end(folder):
         equal(d.program.wait(20), 0)
         equal([e['text'] for e in d.journal()], ['late words'])
     finally:
+        d.close()
+
+
+@case
+def what_was_not_heard_at_the_end_is_saved(folder):
+    d = Dictation(folder, '--insert', 'none', engine=waiting_engine(folder))
+    try:
+        d.dictate()
+        d.dictate()
+        d.wait('state', waiting=2)
+        d.program.terminate()
+        time.sleep(.3)
+        d.program.terminate()  # a second time: it shall not wait for its engine
+        equal(d.program.wait(10), 0)
+        failed = d.journal()
+        equal([(e['event'], e['why']) for e in failed], [('failed', 'the service ended before it was heard')] * 2)
+        for e in failed:
+            equal(len([e for e in events(run('segment', '-q', *SPEECH, e['saved']).out) if e['event'] == 'segment']), 1)
+    finally:
+        write_file(folder + '/go', b'')
         d.close()
 
 

@@ -331,14 +331,17 @@ int deliver_undo(struct deliver *d)
 static void report_failure(struct deliver *d, const struct heard *h)
 {
     char body[400];
+    const char *why = h->status == -ENOBUFS     ? "the text engine is hours behind"
+                      : h->status == -ESHUTDOWN ? "the service ended before it was heard"
+                                                : vs_strerror(h->status);
     json_t *o = new_event("failed", h->id);
 
-    json_object_set_new(o, "why", json_string(vs_strerror(h->status)));
+    json_object_set_new(o, "why", json_string(why));
     if (h->saved != NULL)
         json_object_set_new(o, "saved", json_string(h->saved));
     tell_json(d, o, true);
-    snprintf(body, sizeof(body), "%s. %s%s", vs_strerror(h->status),
-             h->saved != NULL ? "The audio is kept: " : "", h->saved != NULL ? h->saved : "");
+    snprintf(body, sizeof(body), "%s. %s%s", why, h->saved != NULL ? "The audio is kept: " : "",
+             h->saved != NULL ? h->saved : "");
     notice_show(d->config.notice, "The text engine failed", body, true);
     notice_play(d->config.notice, CUE_FAIL);
 }
@@ -388,7 +391,7 @@ static void note_meant(struct deliver *d, uint64_t id, const char *text)
 }
 
 /* With the lock. */
-static void handle(struct deliver *d, const struct heard *h, const char *target, struct timeline *t)
+static void handle(struct deliver *d, const struct heard *h, struct timeline *t)
 {
     struct words_made made = {.text = NULL};
 
@@ -399,7 +402,7 @@ static void handle(struct deliver *d, const struct heard *h, const char *target,
     if (text != NULL && text[0] != '\0') {
         if (strcmp(text, h->text) != 0)
             note_meant(d, h->id, text);
-        if (insert(d, h->id, text, target) == 0)
+        if (insert(d, h->id, text, h->target) == 0)
             d->before = made.after;
     } else if (!is_kept_only(d)) {
         tell_json(d, new_event("done", h->id), true); /* it was a command */
@@ -412,9 +415,9 @@ static void handle(struct deliver *d, const struct heard *h, const char *target,
     free(text);
 }
 
-void deliver_text(struct deliver *d, const struct heard *h, const char *target, int64_t release_ns)
+void deliver_text(struct deliver *d, const struct heard *h)
 {
-    struct timeline t = {.release_ns = release_ns,
+    struct timeline t = {.release_ns = h->release_ns,
                          .end_ns = h->end_ns,
                          .text_ns = h->text_ns,
                          .engine_ns = h->engine_ns};
@@ -425,7 +428,7 @@ void deliver_text(struct deliver *d, const struct heard *h, const char *target, 
     else if (h->text[strspn(h->text, " \n")] == '\0')
         tell_json(d, new_event("nothing", h->id), false);
     else
-        handle(d, h, target, &t);
+        handle(d, h, &t);
     pthread_mutex_unlock(&d->lock);
 }
 

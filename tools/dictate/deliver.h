@@ -23,9 +23,9 @@ struct deliver;
 int deliver_open(const struct deliver_config *config, struct deliver **ret);
 void deliver_close(struct deliver *d);
 
-/** Blocks for as long as the hook and the insertion take. `target` is the window that is meant, "" for
+/** Blocks for as long as the hook and the insertion take. The target is the window that is meant, "" for
     whichever has the focus; `release_ns` when the user was done, 0 = hands-free. The engine's thread. */
-void deliver_text(struct deliver *d, const struct heard *h, const char *target, int64_t release_ns);
+void deliver_text(struct deliver *d, const struct heard *h);
 
 /** While `held`, texts are taken as always, but wait before they are typed. Any thread; `d` may be NULL. */
 void deliver_hold(struct deliver *d, bool held);

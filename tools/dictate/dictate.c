@@ -20,6 +20,7 @@
 #include "dictate/control.h"
 #include "dictate/deliver.h"
 #include "dictate/follow.h"
+#include "dictate/hear.h"
 #include "dictate/insert.h"
 #include "dictate/journal.h"
 #include "dictate/notice.h"
@@ -40,7 +41,7 @@ static struct dictate {
     struct session *session;
     struct push *push;       /* NULL = no key */
     struct bus *_Atomic bus; /* NULL = none */
-    atomic_int stop, again;  /* number of the signal that asked for the end; a second one came */
+    atomic_int stop;         /* number of the signal that asked for the end */
     bool quit;
     bool aim; /* look for the window that is meant */
 } dictate = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -50,9 +51,11 @@ static struct dictate {
 static void on_signal(void *user, int signal, int count)
 {
     (void)user;
-    atomic_store(count > 1 ? &dictate.again : &dictate.stop, signal);
+    atomic_store(&dictate.stop, signal);
     if (count > 2)
         _exit(128 + signal);
+    if (count > 1)
+        hear_give_up();
     pthread_mutex_lock(&dictate.lock);
     if (dictate.control != NULL)
         control_wake(dictate.control);
@@ -352,7 +355,7 @@ static int run_service(const struct settings *s)
     }
     push_close(dictate.push);
     deliver_hold(dictate.deliver, false);
-    session_close(dictate.session, atomic_load(&dictate.again) != 0);
+    session_close(dictate.session, false);
     control_stop(dictate.control); /* the bus may be asking */
     bus_close(atomic_exchange(&dictate.bus, NULL));
     deliver_close(dictate.deliver);

@@ -11,14 +11,17 @@
 
 #include <voicestand/backend.h>
 
-/* One utterance; with the lock. */
+/* One utterance; with the lock. Its first `filed` frames are in the file of all, from `offset` on, the
+   others in memory. */
 struct item {
     struct item *next;
     uint64_t id;
     float *pcm;
-    size_t frames, room;
-    bool ended, dropped;
-    int64_t end_ns;
+    size_t frames, filed, room;
+    off_t offset;
+    bool to_file, refused, ended, dropped;
+    int64_t end_ns, release_ns;
+    char target[HEAR_TARGET_BYTES];
 };
 
 /* What the run of one utterance found; the engine's thread alone. */
@@ -36,16 +39,75 @@ static struct hear {
     pthread_mutex_t lock;
     pthread_cond_t news;
     struct item *first, *last;
-    int count;
-    size_t frames; /* of all */
-    bool closing;
+    int64_t frames, memory; /* of all, and of them in memory */
+    int file;               /* of what waits for long: without a name; -1 = none yet */
+    off_t file_end;
+    bool closing, late; /* late: what waits is saved, not heard */
     vs_stt *engine;
     vs_pipeline *pipeline; /* for the next utterance, or the one that runs */
     size_t read;           /* frames of the first that the engine got */
     int64_t left_ns;       /* when it got the last of them */
     int64_t late_ns;       /* time it took for audio after the utterance was complete */
     struct found found;
-} only = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER};
+} only = {.lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER, .file = -1};
+
+/* what waits for long --------------------------------------------------------------------------- */
+
+/* With the lock. Audio goes to the file of all; what is there when the process ends is gone, as memory is.
+   @return false: memory has to do */
+static bool put_to_file(struct hear *h, struct item *it, const float *pcm, size_t frames)
+{
+    const char *from = (const char *)pcm;
+    size_t bytes = frames * sizeof(float), done = 0;
+
+    while (done < bytes) {
+        ssize_t n = pwrite(h->file, from + done, bytes - done, h->file_end + (off_t)done);
+
+        if (n <= 0 && errno != EINTR)
+            return false;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    h->file_end += (off_t)bytes;
+    it->filed += frames;
+    return true;
+}
+
+/* With the lock. @return whether there is one */
+static bool open_file(struct hear *h)
+{
+    char path[4200];
+
+    if (h->file >= 0)
+        return true;
+    if (h->config.save_dir == NULL ||
+        snprintf(path, sizeof(path), "%s/waiting-XXXXXX", h->config.save_dir) >= (int)sizeof(path))
+        return false;
+    h->file = mkostemp(path, O_CLOEXEC);
+    if (h->file >= 0)
+        (void)unlink(path);
+    h->file_end = 0;
+    return h->file >= 0;
+}
+
+/* `n` frames of an utterance that has them. @return 0 or -errno */
+static int take(const struct hear *h, const struct item *it, size_t from, float *ret, size_t n)
+{
+    size_t filed = from < it->filed ? it->filed - from : 0, done = 0;
+    size_t bytes = (filed < n ? filed : n) * sizeof(float);
+    off_t at = it->offset + (off_t)(from * sizeof(float));
+
+    while (done < bytes) {
+        ssize_t got = pread(h->file, (char *)ret + done, bytes - done, at + (off_t)done);
+
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return got == 0 ? -EIO : -errno;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    size_t read = bytes / sizeof(float);
+    if (n > read)
+        memcpy(ret + read, it->pcm + (from + read - it->filed), (n - read) * sizeof(float));
+    return 0;
+}
 
 /* the source of the engine's pipeline: the first utterance of the queue ------------------------ */
 
@@ -69,12 +131,14 @@ static int64_t source_read(void *state, void *pcm, size_t frames, struct vs_capt
     pthread_mutex_lock(&h->lock);
     if (h->first->ended && h->read > 0)
         h->late_ns += now_ns() - (h->left_ns > h->first->end_ns ? h->left_ns : h->first->end_ns);
-    while (h->first->frames == h->read && !h->first->ended && !h->first->dropped)
+    while (h->first->frames == h->read && !h->first->ended && !h->first->dropped && !h->late)
         pthread_cond_wait(&h->news, &h->lock);
     size_t left = h->first->frames - h->read;
-    n = h->first->dropped ? -ECANCELED : (int64_t)(left < frames ? left : frames);
-    if (n > 0)
-        memcpy(pcm, h->first->pcm + h->read, (size_t)n * sizeof(float));
+    n = h->first->dropped || h->late ? -ECANCELED : (int64_t)(left < frames ? left : frames);
+    if (n > 0) {
+        int status = take(h, h->first, h->read, pcm, (size_t)n);
+        n = status < 0 ? status : n;
+    }
     ret->position = h->read;
     h->read += n > 0 ? (size_t)n : 0;
     h->left_ns = now_ns();
@@ -212,6 +276,22 @@ static int try_once(struct hear *h, uint64_t id, int64_t *ret_engine_ns)
     return status;
 }
 
+/* @return 0 or -errno */
+static int write_audio(const struct hear *h, const struct item *it, vs_writer *w)
+{
+    float pcm[VS_HOP_FRAMES];
+    int status = 0;
+
+    for (size_t at = 0; status == 0 && at < it->frames; at += VS_HOP_FRAMES) {
+        size_t left = it->frames - at, n = left < VS_HOP_FRAMES ? left : VS_HOP_FRAMES;
+
+        status = take(h, it, at, pcm, n);
+        if (status == 0)
+            status = vs_writer_write(w, pcm, n);
+    }
+    return status;
+}
+
 /* What found no text is kept as a file that 'voicestand transcribe' reads. */
 static void save_audio(struct hear *h, const struct item *it, char *ret, size_t bytes)
 {
@@ -232,7 +312,7 @@ static void save_audio(struct hear *h, const struct item *it, char *ret, size_t 
     status = vs_writer_create(&config, &w);
     umask(mask);
     if (status == 0) {
-        status = vs_writer_write(w, it->pcm, it->frames);
+        status = write_audio(h, it, w);
         int closed = vs_writer_destroy(w);
         status = status < 0 ? status : closed;
     }
@@ -243,44 +323,79 @@ static void save_audio(struct hear *h, const struct item *it, char *ret, size_t 
 static void free_item(struct item *it)
 {
     if (it->pcm != NULL)
-        explicit_bzero(it->pcm, it->frames * sizeof(float));
+        explicit_bzero(it->pcm, it->room * sizeof(float));
     free(it->pcm);
     free(it);
+}
+
+static bool is_late(struct hear *h)
+{
+    pthread_mutex_lock(&h->lock);
+    bool late = h->late;
+    pthread_mutex_unlock(&h->lock);
+    return late;
+}
+
+/* @return 0 or -errno; what was found is in h->found */
+static int hear_first(struct hear *h, const struct item *it, int64_t *ret_engine_ns)
+{
+    if (it->refused)
+        return -ENOBUFS;
+    int status = is_late(h) ? -ESHUTDOWN : try_once(h, it->id, ret_engine_ns);
+    if (status < 0 && status != -ECANCELED && !is_late(h)) {
+        close_engine(h); /* it may be broken for good: a new one hears it again */
+        status = try_once(h, it->id, ret_engine_ns);
+    }
+    return status < 0 && is_late(h) ? -ESHUTDOWN : status;
+}
+
+static void tell_heard(struct hear *h, const struct item *it, struct heard *heard)
+{
+    char saved[4200] = "";
+
+    if (heard->status < 0 && it->frames > 0)
+        save_audio(h, it, saved, sizeof(saved));
+    heard->text = heard->status == 0 ? h->found.text : "";
+    heard->saved = saved[0] != '\0' ? saved : NULL;
+    heard->seconds = (double)it->frames / VS_RATE_HZ;
+    heard->target = it->target;
+    heard->release_ns = it->release_ns;
+    heard->end_ns = it->end_ns;
+    heard->text_ns = heard->status == 0 && h->found.text_ns != 0 ? h->found.text_ns : now_ns();
+    h->config.done(h->config.user, heard);
+}
+
+/* With the lock. */
+static void remove_first(struct hear *h)
+{
+    struct item *it = h->first;
+
+    h->first = it->next;
+    if (h->first == NULL) {
+        h->last = NULL;
+        if (h->file >= 0 && ftruncate(h->file, 0) == 0)
+            h->file_end = 0;
+    }
+    h->frames -= (int64_t)it->frames;
+    h->memory -= (int64_t)(it->frames - it->filed);
+    pthread_cond_broadcast(&h->news);
 }
 
 /* The first of the queue, to its end. */
 static void serve(struct hear *h, struct item *it)
 {
-    char saved[4200] = "";
     struct heard heard = {.id = it->id};
 
-    int status = try_once(h, it->id, &heard.engine_ns);
-    if (status < 0 && status != -ECANCELED) {
-        close_engine(h); /* it may be broken for good: a new one hears it again */
-        status = try_once(h, it->id, &heard.engine_ns);
-    }
+    heard.status = hear_first(h, it, &heard.engine_ns);
     pthread_mutex_lock(&h->lock);
-    while (status < 0 && !it->ended && !it->dropped) /* its audio still comes */
+    while (heard.status < 0 && !it->ended && !it->dropped) /* its audio still comes */
         pthread_cond_wait(&h->news, &h->lock);
     bool dropped = it->dropped;
     pthread_mutex_unlock(&h->lock);
-    if (!dropped) {
-        if (status < 0)
-            save_audio(h, it, saved, sizeof(saved));
-        heard.status = status;
-        heard.text = status == 0 ? h->found.text : "";
-        heard.saved = saved[0] != '\0' ? saved : NULL;
-        heard.seconds = (double)it->frames / VS_RATE_HZ;
-        heard.end_ns = it->end_ns;
-        heard.text_ns = h->found.text_ns != 0 ? h->found.text_ns : now_ns();
-        h->config.done(h->config.user, &heard);
-    }
+    if (!dropped)
+        tell_heard(h, it, &heard);
     pthread_mutex_lock(&h->lock);
-    h->first = it->next;
-    if (h->first == NULL)
-        h->last = NULL;
-    h->count--;
-    h->frames -= it->frames;
+    remove_first(h);
     pthread_mutex_unlock(&h->lock);
     free_item(it);
     h->config.served(h->config.user);
@@ -312,7 +427,7 @@ int hear_open(const struct hear_config *config, struct hear **ret)
     int status;
 
     h->config = *config;
-    h->closing = false;
+    h->closing = h->late = false;
     status = open_engine(h);
     if (status == 0)
         status = -pthread_create(&h->thread, NULL, body, h);
@@ -324,55 +439,87 @@ int hear_open(const struct hear_config *config, struct hear **ret)
     return 0;
 }
 
-void hear_close(struct hear *h, bool now)
+/* With the lock: what waits is heard while there is time for it. */
+static void wait_for_end(struct hear *h)
 {
-    if (h == NULL)
-        return;
-    if (now)
-        hear_drop_all(h);
-    else
-        hear_end(h);
+    struct timespec end;
+    int status = 0;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += HEAR_END_S;
+    while (h->first != NULL && !h->late && status == 0)
+        status = pthread_cond_timedwait(&h->news, &h->lock, &end);
+}
+
+void hear_hurry(struct hear *h)
+{
     pthread_mutex_lock(&h->lock);
     h->closing = true;
     pthread_cond_broadcast(&h->news);
     pthread_mutex_unlock(&h->lock);
+}
+
+void hear_give_up(void)
+{
+    struct hear *h = &only;
+
+    pthread_mutex_lock(&h->lock);
+    h->late = true;
+    if (h->first != NULL && h->pipeline != NULL)
+        vs_pipeline_abort(h->pipeline);
+    pthread_cond_broadcast(&h->news);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void hear_close(struct hear *h, bool now)
+{
+    if (h == NULL)
+        return;
+    hear_end(h, 0);
+    hear_hurry(h);
+    pthread_mutex_lock(&h->lock);
+    if (!now)
+        wait_for_end(h);
+    pthread_mutex_unlock(&h->lock);
+    hear_give_up();
     pthread_join(h->thread, NULL);
     close_engine(h);
+    if (h->file >= 0)
+        close(h->file);
+    h->file = -1;
     free(h->found.text);
     h->found.text = NULL;
 }
 
-int hear_begin(struct hear *h, uint64_t id)
+int hear_begin(struct hear *h, uint64_t id, const char *target)
 {
     struct item *it = calloc(1, sizeof(*it));
-    int status = it != NULL ? 0 : -ENOMEM;
 
+    if (it == NULL)
+        return -ENOMEM;
     pthread_mutex_lock(&h->lock);
-    if (status == 0 && (h->count >= HEAR_MOST || h->frames >= HEAR_FRAMES))
-        status = -EAGAIN;
-    if (status == 0) {
-        it->id = id;
-        if (h->last != NULL)
-            h->last->next = it;
-        else
-            h->first = it;
-        h->last = it;
-        h->count++;
-        pthread_cond_broadcast(&h->news);
-    }
+    it->id = id;
+    snprintf(it->target, sizeof(it->target), "%s", target);
+    it->refused = h->frames >= HEAR_MOST;
+    it->to_file = !it->refused && h->memory >= HEAR_MEMORY && open_file(h);
+    it->offset = h->file_end;
+    int status = it->refused ? -ENOBUFS : 0;
+    if (h->last != NULL)
+        h->last->next = it;
+    else
+        h->first = it;
+    h->last = it;
+    pthread_cond_broadcast(&h->news);
     pthread_mutex_unlock(&h->lock);
-    if (status < 0)
-        free(it);
     return status;
 }
 
-static int append(struct hear *h, struct item *it, const float *pcm, size_t frames)
+/* With the lock. */
+static int put_to_memory(struct item *it, const float *pcm, size_t frames)
 {
-    size_t room = it->room;
+    size_t held = it->frames - it->filed, room = it->room;
 
-    if (h->frames + frames > HEAR_FRAMES)
-        return -EAGAIN;
-    while (it->frames + frames > room)
+    while (held + frames > room)
         room = room > 0 ? 2 * room : 10 * VS_RATE_HZ;
     if (room > it->room) {
         float *more = realloc(it->pcm, room * sizeof(float));
@@ -381,9 +528,22 @@ static int append(struct hear *h, struct item *it, const float *pcm, size_t fram
         it->pcm = more;
         it->room = room;
     }
-    memcpy(it->pcm + it->frames, pcm, frames * sizeof(float));
+    memcpy(it->pcm + held, pcm, frames * sizeof(float));
+    return 0;
+}
+
+/* With the lock. A file that takes no more, of a disk that is full, is not tried again for this one. */
+static int append(struct hear *h, struct item *it, const float *pcm, size_t frames)
+{
+    it->to_file = it->to_file && put_to_file(h, it, pcm, frames);
+    if (!it->to_file) {
+        int status = put_to_memory(it, pcm, frames);
+        if (status < 0)
+            return status;
+        h->memory += (int64_t)frames;
+    }
     it->frames += frames;
-    h->frames += frames;
+    h->frames += (int64_t)frames;
     return 0;
 }
 
@@ -392,21 +552,38 @@ int hear_audio(struct hear *h, const float *pcm, size_t frames)
     int status = 0;
 
     pthread_mutex_lock(&h->lock);
-    if (h->last != NULL && !h->last->ended && !h->last->dropped)
+    if (h->last != NULL && !h->last->ended && !h->last->dropped && !h->last->refused)
         status = append(h, h->last, pcm, frames);
     pthread_cond_broadcast(&h->news);
     pthread_mutex_unlock(&h->lock);
     return status;
 }
 
-void hear_end(struct hear *h)
+void hear_target(struct hear *h, const char *target)
+{
+    pthread_mutex_lock(&h->lock);
+    if (h->last != NULL && !h->last->ended)
+        snprintf(h->last->target, sizeof(h->last->target), "%s", target);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void hear_end(struct hear *h, int64_t release_ns)
 {
     pthread_mutex_lock(&h->lock);
     if (h->last != NULL && !h->last->ended) {
         h->last->ended = true;
         h->last->end_ns = now_ns();
+        h->last->release_ns = release_ns;
     }
     pthread_cond_broadcast(&h->news);
+    pthread_mutex_unlock(&h->lock);
+}
+
+void hear_wait(struct hear *h)
+{
+    pthread_mutex_lock(&h->lock);
+    while (h->memory >= HEAR_MEMORY && h->first != h->last && !h->first->dropped && !h->closing)
+        pthread_cond_wait(&h->news, &h->lock);
     pthread_mutex_unlock(&h->lock);
 }
 

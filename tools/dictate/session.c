@@ -15,7 +15,6 @@ enum {
     RECENT_HOPS = TURN_HISTORY + 44, /* 3 s */
     RETRY_MS = 2000,
     LEVEL_HOPS = 10, /* a line for so many */
-    KNOWN = 64,      /* utterances whose target is kept; more than may wait */
 };
 
 /* What a key may be away from the newest audio; beyond, clocks differ. */
@@ -24,16 +23,11 @@ enum {
 
 enum mic { MIC_CLOSED, MIC_OPENING, MIC_OPEN, MIC_LOST };
 
-/* What is known of an utterance until its text comes. */
-struct meant {
-    char target[64];
-    int64_t release_ns;
-};
-
 struct session {
     struct session_config config;
     struct hear *hear;
     vs_pipeline *pipeline; /* the asking thread's; NULL = to be made */
+    bool can_wait;         /* a file; who writes to a pipe may be unable to */
     bool started;          /* it was */
     int64_t retry_ns, used_ns;
 
@@ -47,9 +41,8 @@ struct session {
     bool live;               /* it has a clock of its own: it can be opened again */
     bool continuous, resume; /* hands-free, and to be so again when the microphone is back */
     uint64_t id;             /* of the newest utterance */
-    struct meant meant[KNOWN];
     int64_t release_ns;
-    char target[64];
+    char target[HEAR_TARGET_BYTES];
     char *line; /* the last that was told */
     enum turn_phase shown;
     enum mic shown_mic;
@@ -171,14 +164,13 @@ static void tell_text(struct session *s, const char *event, uint64_t id, const c
 
 static void begin_utterance(struct session *s)
 {
-    struct meant *m = &s->meant[++s->id % KNOWN];
-    int status = hear_begin(s->hear, s->id);
+    int status = hear_begin(s->hear, ++s->id, s->target);
+    const char *why =
+        status == -ENOBUFS ? "The text engine is hours behind" : "There is no memory left";
 
-    m->release_ns = 0;
-    snprintf(m->target, sizeof(m->target), "%s", s->target);
     if (status < 0) {
-        tell_text(s, "dropped", s->id, "why", "the text engine is minutes behind");
-        notice_show(s->config.notice, "Not heard", "The text engine is minutes behind", true);
+        tell_text(s, "dropped", s->id, "why", why);
+        notice_show(s->config.notice, "Not heard", why, true);
     }
 }
 
@@ -192,7 +184,7 @@ static void feed_utterance(struct session *s, const struct turn_step *step)
             n = (size_t)RECENT_HOPS * VS_HOP_FRAMES;
         (void)recent_copy(&s->recent, from, from + n, s->copy);
         if (hear_audio(s->hear, s->copy, n) < 0)
-            notice_show(s->config.notice, "Not heard", "The text engine is minutes behind", true);
+            notice_show(s->config.notice, "Not heard", "There is no memory left", true);
         from += n;
     }
 }
@@ -209,8 +201,7 @@ static void carry_out(struct session *s, const struct turn_step *steps, int coun
             feed_utterance(s, &steps[i]);
             break;
         case TURN_END:
-            s->meant[s->id % KNOWN].release_ns = s->turn.phase == TURN_IDLE ? s->release_ns : 0;
-            hear_end(s->hear);
+            hear_end(s->hear, s->turn.phase == TURN_IDLE ? s->release_ns : 0);
             break;
         case TURN_EMPTY:
             hear_drop(s->hear);
@@ -235,13 +226,9 @@ static void on_partial(void *user, uint64_t id, const char *text)
 
 static void on_heard(void *user, const struct heard *h)
 {
-    struct session *s = user;
-    struct meant meant;
+    const struct session *s = user;
 
-    pthread_mutex_lock(&s->lock);
-    meant = s->meant[h->id % KNOWN];
-    pthread_mutex_unlock(&s->lock);
-    deliver_text(s->config.deliver, h, meant.target, meant.release_ns);
+    deliver_text(s->config.deliver, h);
 }
 
 static void on_served(void *user)
@@ -304,6 +291,8 @@ static void on_event(void *user, const struct vs_event *e)
 {
     struct session *s = user;
 
+    if (s->can_wait && e->type == VS_EVENT_AUDIO)
+        hear_wait(s->hear);
     pthread_mutex_lock(&s->lock);
     if (e->type == VS_EVENT_PROBABILITY) {
         s->probability = e->probability;
@@ -347,6 +336,7 @@ static int prepare_mic(struct session *s)
     s->started = false;
     vs_pipeline_info(s->pipeline, &info);
     s->live = info.live != 0;
+    s->can_wait = !s->live && settings->capture != NULL && strcmp(settings->capture, "pipe") != 0;
     return 0;
 }
 
@@ -474,7 +464,7 @@ void session_target(struct session *s, const char *target)
     if (s->turn.phase == TURN_OPEN && s->turn.mode == TURN_HOLD) {
         snprintf(s->target, sizeof(s->target), "%s", target);
         if (!s->turn.pending) /* else it will be when it begins */
-            snprintf(s->meant[s->id % KNOWN].target, sizeof(s->meant[0].target), "%s", target);
+            hear_target(s->hear, target);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -598,8 +588,10 @@ void session_close(struct session *s, bool now)
 {
     if (s == NULL)
         return;
-    if (s->hear != NULL)
+    if (s->hear != NULL) {
+        hear_hurry(s->hear);
         close_mic(s, MIC_CLOSED);
+    }
     hear_close(s->hear, now);
     recent_fini(&s->recent);
     free(s->copy);
