@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Take from clones what sources.csv names: gather.py CLONES EXTRA
+"""Take from clones what sources.csv names: gather.py DATA CLONES EXTRA
 
-CLONES/OWNER/NAME are git repositories that hold the commits. A file is refused, and with it the whole
-run, if a folder above it within its repository has a licence of its own: the repository's does not
-count for it then. Music as notes becomes audio, by fluidsynth on the FluidR3 GM samples."""
+CLONES/OWNER/NAME are git repositories that hold the commits; of the files of a row, sorted, one of `every` is
+taken, without those that DATA has already. A file is refused, and with it the whole run, if a folder above it
+within its repository has a licence of its own: the repository's does not count for it then, but what a row
+names as `stated`, a file of that folder or below it, where the licence of each recording is said. Of Speech
+Commands nobody is taken who is heard in DATA's dev folders. Music as notes becomes audio, by fluidsynth on the
+FluidR3 GM samples."""
 import csv
 import fnmatch
 import os
@@ -16,6 +19,7 @@ import songs
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 OWN_LICENCE = re.compile(r'licen[cs]e|copying', re.IGNORECASE)
+TALKER = re.compile(r'([0-9a-f]{8})_nohash_')
 
 
 def git(clones, repository, *words):
@@ -30,9 +34,9 @@ def licensed_apart(names):
 
 
 def check(row, path, apart):
-    folder = os.path.dirname(path)
+    folder, stated = os.path.dirname(path), os.path.dirname(row['stated'])
     while folder:
-        if folder in apart:
+        if folder in apart and not (stated + '/').startswith(folder + '/'):
             sys.exit('%s: %s has a licence of its own; leave %s out' % (row['repository'], folder, path))
         folder = os.path.dirname(folder)
 
@@ -47,17 +51,35 @@ def put(row, path, content, extra):
         os.remove(out)
 
 
+class Known:
+    """What the data beside the checkout has"""
+
+    def __init__(self, folder):
+        with open(os.path.join(folder, 'manifest.csv'), newline='') as f:
+            rows = list(csv.DictReader(f))
+        self._files = {(r['source_repo'], r['source_path']) for r in rows}
+        self._others = {r['speaker'].removeprefix('sc') for r in rows if r['split'] not in ('train', '')}
+
+    def keeps_out(self, row, path):
+        talker = TALKER.search(path)
+        return bool(talker) and ((row['repository'], path) in self._files or talker[1] in self._others)
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    clones, extra = sys.argv[1:]
+    folder, clones, extra = sys.argv[1:]
+    known = Known(folder)
     with open(os.path.join(ROOT, 'sources.csv'), newline='') as f:
         rows = list(csv.DictReader(f))
     for row in rows:
         names = git(clones, row['repository'], 'ls-tree', '-r', '-z', '--name-only',
                     row['commit']).decode().rstrip('\0').split('\0')
         apart = licensed_apart(names)
+        if row['stated'] and row['stated'] not in names:
+            sys.exit('%s: there is no %s, which should say the licence' % (row['repository'], row['stated']))
         paths = sorted(n for n in names if fnmatch.fnmatchcase(n, row['files']))
+        paths = [p for p in paths if not known.keeps_out(row, p)][::int(row['every'] or 1)]
         for path in paths:
             check(row, path, apart)
             put(row, path, git(clones, row['repository'], 'show', row['commit'] + ':' + path), extra)
