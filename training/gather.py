@@ -3,11 +3,10 @@
 """Take from clones what sources.csv names: gather.py DATA CLONES EXTRA
 
 CLONES/OWNER/NAME are git repositories that hold the commits; of the files of a row, sorted, one of `every` is
-taken, without those that DATA has already. A file is refused, and with it the whole run, if a folder above it
-within its repository has a licence of its own: the repository's does not count for it then, but what a row
-names as `stated`, a file of that folder or below it, where the licence of each recording is said. Of Speech
-Commands nobody is taken who is heard in DATA's dev folders. Music as notes becomes audio, by fluidsynth on the
-FluidR3 GM samples."""
+taken. A file is refused, and with it the whole run, if a folder above it within its repository has a licence of
+its own: the repository's does not count for it then, but what a row names as `stated`, a file of that folder or
+below it, where the licence of each recording is said. Of Speech Commands nothing is taken that DATA has, and
+nobody who is heard in its dev folders. Music as notes becomes audio, by fluidsynth on the FluidR3 GM samples."""
 import csv
 import fnmatch
 import os
@@ -52,7 +51,7 @@ def put(row, path, content, extra):
 
 
 class Known:
-    """What the data beside the checkout has"""
+    """Speech Commands in the data beside the checkout"""
 
     def __init__(self, folder):
         with open(os.path.join(folder, 'manifest.csv'), newline='') as f:
