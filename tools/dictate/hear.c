@@ -42,7 +42,7 @@ static struct hear {
     int64_t frames, memory; /* of all, and of them in memory */
     int file;               /* of what waits for long: without a name; -1 = none yet */
     off_t file_end;
-    bool closing, late; /* late: what waits is saved, not heard */
+    bool hurried, closing, late; /* nobody waits; nothing comes; what waits is saved, not heard */
     vs_stt *engine;
     vs_pipeline *pipeline; /* for the next utterance, or the one that runs */
     size_t read;           /* frames of the first that the engine got */
@@ -427,7 +427,7 @@ int hear_open(const struct hear_config *config, struct hear **ret)
     int status;
 
     h->config = *config;
-    h->closing = h->late = false;
+    h->hurried = h->closing = h->late = false;
     status = open_engine(h);
     if (status == 0)
         status = -pthread_create(&h->thread, NULL, body, h);
@@ -454,7 +454,7 @@ static void wait_for_end(struct hear *h)
 void hear_hurry(struct hear *h)
 {
     pthread_mutex_lock(&h->lock);
-    h->closing = true;
+    h->hurried = true;
     pthread_cond_broadcast(&h->news);
     pthread_mutex_unlock(&h->lock);
 }
@@ -476,8 +476,9 @@ void hear_close(struct hear *h, bool now)
     if (h == NULL)
         return;
     hear_end(h, 0);
-    hear_hurry(h);
     pthread_mutex_lock(&h->lock);
+    h->closing = true;
+    pthread_cond_broadcast(&h->news);
     if (!now)
         wait_for_end(h);
     pthread_mutex_unlock(&h->lock);
@@ -582,7 +583,7 @@ void hear_end(struct hear *h, int64_t release_ns)
 void hear_wait(struct hear *h)
 {
     pthread_mutex_lock(&h->lock);
-    while (h->memory >= HEAR_MEMORY && h->first != h->last && !h->first->dropped && !h->closing)
+    while (h->memory >= HEAR_MEMORY && h->first != h->last && !h->first->dropped && !h->hurried)
         pthread_cond_wait(&h->news, &h->lock);
     pthread_mutex_unlock(&h->lock);
 }

@@ -50,7 +50,7 @@ enum {
 /** Load the engine and start its thread. Blocks. One at a time in a process.
     @return 0 or -errno, after the library's sentence */
 int hear_open(const struct hear_config *config, struct hear **ret);
-/** hear_wait() returns at once from now on; hear_close() comes next. */
+/** hear_wait() returns at once from now on: what still comes is taken, and hear_close() is next. */
 void hear_hurry(struct hear *h);
 /** The process shall end: no more is heard of what waits. Any thread, also where nothing is open. */
 void hear_give_up(void);
