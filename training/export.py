@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write trained weights for src/vad: export.py WEIGHTS.npz [FOLDER]
+"""Write trained weights for src/vad: export.py WEIGHTS.npz[:SHARE] [WEIGHTS.npz[:SHARE] ...]
 
-FOLDER [src/vad] gets native.bin, the 8-bit weights row by row, each row padded with zeros to whole
-vectors, and model.h, the scales and biases of the rows."""
+Several are averaged, each counted SHARE times. src/vad gets native.bin, the 8-bit weights row by row, each row
+padded with zeros to whole vectors, and model.h, the scales and biases of the rows and what follows the answer."""
 import os
 import sys
 
@@ -46,7 +46,10 @@ def floats(p, rows):
         out += [(name + '_scale', scale), (name + '_bias', bias)]
     answer = np.asarray(p['out'], np.float64).copy()
     answer[:network.CHANNELS] *= network.STEP
-    return out + [('out', np.append(answer, p['out_bias']))]
+    return out + [('out', np.append(answer, p['out_bias'] + network.OFFSET)),
+                  ('centre', [network.CENTRE + network.OFFSET]),
+                  ('follower_share', [network.MEAN_SHARE, network.HELD_SHARE]),
+                  ('follower_weight', [network.MEAN_WEIGHT, network.HELD_WEIGHT])]
 
 
 def number(x):
@@ -55,10 +58,10 @@ def number(x):
 
 
 def main():
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    folder = sys.argv[2] if len(sys.argv) == 3 else os.path.join(ROOT, 'src', 'vad')
-    p = {k: v for k, v in np.load(sys.argv[1]).items()}
+    folder = os.path.join(ROOT, 'src', 'vad')
+    p = {k: v.astype(np.float32) for k, v in network.mean_of(sys.argv[1:]).items()}
     rows = matrices(p)
     with open(os.path.join(folder, 'native.bin'), 'wb') as f:
         for _, w, _ in rows:

@@ -2,6 +2,8 @@
 """The network of the native detector in JAX: a causal convolution over three hops, residual dilated
 ones, a gated recurrent unit, a sigmoid of both.
 
+What is trained is the answer; follow() adds two numbers to it that follow it.
+
 Everything that a matrix meets is 0..127, as the 8-bit kernels want it: numbers of the features as
 they are, outputs of convolutions in steps of 1/32, the recurrent state in steps of 1/63 around 64.
 Weights are rounded to 8 bits with a scale per row. Training sees all that rounding; gradients pass
@@ -18,6 +20,10 @@ FEATURE_ZERO, FEATURE_STEP = 64., 1 / 32
 STATE_STEPS = 63.
 UNROLL = 1                        # steps in time that are compiled in a row
 LEAST_TAKE = .001                 # a hop replaces at least that of the state: it forgets in 10 s
+MEAN_SHARE, MEAN_WEIGHT = .003, 1.4  # of the answer a hop; in the log odds
+HELD_SHARE, HELD_WEIGHT = .02, 2.
+CENTRE = 1.   # log odds that count as neither
+OFFSET = .35  # in the log odds besides, so that a threshold finds as much as without followers
 
 
 def init(seed):
@@ -38,6 +44,17 @@ def init(seed):
     p['out'] = matrix(1, CHANNELS + HIDDEN)[0]
     p['out_bias'] = np.zeros((), np.float32)
     return {k: jnp.asarray(v) for k, v in p.items()}
+
+
+def mean_of(paths):
+    """Weights of FILE.npz or FILE.npz:SHARE, counted so often"""
+    parts = []
+    for path in paths:
+        path, _, share = path.partition(':')
+        with np.load(path) as f:
+            parts.append((dict(f), float(share or 1)))
+    shares = sum(share for _, share in parts)
+    return {k: sum(p[k].astype(np.float64) * share for p, share in parts) / shares for k in parts[0][0]}
 
 
 def through(x, rounded):
@@ -105,3 +122,17 @@ def forward(p, x, h, exact=False, least=LEAST_TAKE):
     y = convolutions(p, x, exact)
     states, last = recur(p, y, h, exact, least)
     return y @ p['out'][:CHANNELS] + states @ p['out'][CHANNELS:] + p['out_bias'], last
+
+
+def follow(z, mean=(MEAN_SHARE, MEAN_WEIGHT), held=(HELD_SHARE, HELD_WEIGHT), centre=CENTRE):
+    """Log odds [scene, hop] -> with a slow mean of what was answered, and with what it held: that rises at once
+    and falls slowly. So a hop where much was speech, or soon after a word, is more likely speech, as people who
+    label conversations think."""
+    answer = np.tanh(np.asarray(z, np.float64) - centre)
+    slow = fallen = np.full(len(answer), -1.)  # as if nobody had ever spoken
+    out = np.empty_like(answer)
+    for t, now in enumerate(answer.T):
+        slow = slow + mean[0] * (now - slow)
+        fallen = np.maximum(now, fallen + held[0] * (now - fallen))
+        out[:, t] = z[:, t] + mean[1] * slow + held[1] * fallen + OFFSET
+    return out

@@ -4,7 +4,7 @@
 
     training/write_onnx.py MODEL.h NATIVE.bin OUT.onnx [OUT.h]
 
-Inputs are `features` [1, 80], 0..127, and `state` [1, 1664]; outputs `sum` [1, 1], the log odds of
+Inputs are `features` [1, 80], 0..127, and `state` [1, 1666]; outputs `sum` [1, 1], the log odds of
 speech, and `stateN`, which is the next `state`: what native.c computes between its features and its
 probability, in the same units and with the same steps, in floating point. Shapes are fixed, as an
 NPU needs them. OUT.h is the same as an array of bytes. Needs nothing but Python; the build of the
@@ -14,7 +14,7 @@ import struct
 import sys
 
 
-INPUTS, CHANNELS, HIDDEN, PAD = 80, 48, 64, 32
+INPUTS, CHANNELS, HIDDEN, FOLLOWERS, PAD = 80, 48, 64, 2, 32
 REACHES = (1, 2, 4, 8)
 STATE_STEPS, STATE_ZERO, LEAST_TAKE = 63, 64, 0.001
 
@@ -32,7 +32,8 @@ def tables(model, weights):
     with open(weights, "rb") as f:
         data = f.read()
     t, at = numbers(model), 0
-    out = {"out": t["out"][:-1], "out_bias": t["out"][-1:]}
+    out = {"out": t["out"][:-1], "out_bias": t["out"][-1:], "centre": t["centre"],
+           "follower_share": t["follower_share"], "follower_weight": t["follower_weight"]}
     for name, rows, columns in ([("conv0", CHANNELS, 3 * INPUTS)]
                                 + [(f"conv{i}", CHANNELS, 3 * CHANNELS)
                                    for i in range(1, len(REACHES) + 1)]
@@ -130,7 +131,7 @@ def network(t):
     g.constants += tensor("least", [0.0]) + tensor("most", [127.0])
     g.constants += tensor("state_steps", [float(STATE_STEPS)])
     g.constants += tensor("least_take", [LEAST_TAKE])
-    past = g.cut("state", [2 * INPUTS] + [2 * d * CHANNELS for d in REACHES] + [HIDDEN])
+    past = g.cut("state", [2 * INPUTS] + [2 * d * CHANNELS for d in REACHES] + [HIDDEN, 1, 1])
     after = [g.cut(past[0], [INPUTS, INPUTS])[1], "features"]
     g.weigh("conv0", t, g.join([past[0], "features"], "row0"), "sum0")
     g.add("Clip", ["sum0", "least", "most"], "clipped0")
@@ -145,7 +146,7 @@ def network(t):
         after += rows[1:] + [now]
         g.add("Clip", [f"all{i}", "least", "most"], f"clipped{i}")
         now = g.add("Round", [f"clipped{i}"], f"now{i}")
-    hidden = past[-1]
+    hidden = past[-3]
     a = g.cut(g.weigh("gru_in", t, now, "a"), [HIDDEN] * 3)
     g.add("Round", [g.add("Mul", [hidden, "state_steps"], "scaled")], "rounded")
     b = g.cut(g.weigh("gru_state", t, "rounded", "b"), [HIDDEN] * 3)
@@ -157,9 +158,19 @@ def network(t):
     g.add("Max", [g.add("Sigmoid", ["take_sum"], "take"), "least_take"], "at_least")
     g.add("Mul", ["at_least", "change"], "taken")
     g.add("Add", [hidden, "taken"], "hidden")
-    g.weigh("out", t, g.join([now, "hidden"], "answer"), "sum")
-    g.join(after + ["hidden"], "stateN")
-    size = 2 * INPUTS + 2 * sum(REACHES) * CHANNELS + HIDDEN
+    g.weigh("out", t, g.join([now, "hidden"], "heard"), "sum_alone")
+    g.constants += tensor("centre", t["centre"])
+    g.add("Tanh", [g.add("Sub", ["sum_alone", "centre"], "beside")], "answer")
+    for name, before, share, weight in zip(("mean", "fallen"), past[-2:], t["follower_share"], t["follower_weight"]):
+        g.constants += tensor(name + "_share", [share]) + tensor(name + "_weight", [weight])
+        way = g.add("Sub", ["answer", before], name + "_way")
+        g.add("Add", [before, g.add("Mul", [way, name + "_share"], name + "_step")], name)
+    g.add("Max", ["fallen", "answer"], "held")
+    g.add("Add", [g.add("Mul", ["mean", "mean_weight"], "mean_part"),
+                  g.add("Mul", ["held", "fallen_weight"], "held_part")], "both_parts")
+    g.add("Add", ["sum_alone", "both_parts"], "sum")
+    g.join(after + ["hidden", "mean", "held"], "stateN")
+    size = 2 * INPUTS + 2 * sum(REACHES) * CHANNELS + HIDDEN + FOLLOWERS
     graph = (g.nodes + bytes_of(2, "native") + g.constants
              + port(11, "features", 1, INPUTS) + port(11, "state", 1, size)
              + port(12, "sum", 1, 1) + port(12, "stateN", 1, size))

@@ -8,6 +8,7 @@
    and every machine. */
 #include "vad/native.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -20,6 +21,8 @@ enum {
     FEATURES = VS__VAD_FEATURES,
     CHANNELS = VS__NATIVE_CHANNELS,
     HIDDEN = VS__NATIVE_HIDDEN,
+    MEAN = 0, /* of the followers */
+    HELD = 1,
     TAPS = 3,
     HIDDEN_ZERO = 64, /* what stands for 0 in the recurrent state as a matrix meets it */
     HIDDEN_STEPS = 63,
@@ -40,6 +43,8 @@ struct weights {
 _Static_assert(sizeof(native_rows) == sizeof(struct weights), "native.bin is of another network");
 _Static_assert(FEATURES % 4 == 0 && CHANNELS % 16 == 0 && HIDDEN % 16 == 0, "not for rows_s8");
 _Static_assert(sizeof(model_conv0_bias) == CHANNELS * sizeof(float), "other channels");
+_Static_assert(sizeof(model_follower_share) == VS__NATIVE_FOLLOWERS * sizeof(float),
+               "other followers");
 _Static_assert(sizeof(model_gru_in_bias) == 3 * HIDDEN * sizeof(float), "another recurrent unit");
 
 /* Block i looks 2^i and 2^(i + 1) hops back. */
@@ -170,6 +175,19 @@ static float weigh(const uint8_t now[CHANNELS], const float hidden[HIDDEN])
            model_out[CHANNELS + HIDDEN];
 }
 
+/* People who label talk think that there is speech soon after speech, and where much was: log odds get
+   the mean of what was answered before, and what falls slowly from the most of it. */
+static float follow(float followers[VS__NATIVE_FOLLOWERS], float sum)
+{
+    float answer = 2.0f * vs__vad_logistic(2.0f * (sum - model_centre[0])) - 1.0f; /* tanh */
+
+    for (size_t i = 0; i < VS__NATIVE_FOLLOWERS; i++)
+        followers[i] += model_follower_share[i] * (answer - followers[i]);
+    followers[HELD] = followers[HELD] > answer ? followers[HELD] : answer;
+    return sum + (model_follower_weight[MEAN] * followers[MEAN] +
+                  model_follower_weight[HELD] * followers[HELD]);
+}
+
 float vs__native_run(struct vs__native *n)
 {
     uint8_t now[CHANNELS];
@@ -179,12 +197,12 @@ float vs__native_run(struct vs__native *n)
         run_block(n, i, now);
     n->past.turn = (n->past.turn + 1) % VS__NATIVE_TURNS;
     run_recurrent(n, now);
-    return weigh(now, n->past.hidden);
+    return follow(n->past.followers, weigh(now, n->past.hidden));
 }
 
 /* its parts ---------------------------------------------------------------------------------- */
 
-/* As if silence had gone before for as long as the convolutions look back. */
+/* As if silence had gone before for as long as the convolutions look back, and no speech for ever. */
 void vs__native_reset(struct vs__native *n)
 {
     vs__vad_features_reset(&n->features);
@@ -193,6 +211,8 @@ void vs__native_reset(struct vs__native *n)
     for (size_t i = 0; i < VS__NATIVE_ROWS + 2; i++)
         vs__native_run(n);
     memset(n->past.hidden, 0, sizeof(n->past.hidden));
+    for (size_t i = 0; i < VS__NATIVE_FOLLOWERS; i++)
+        n->past.followers[i] = -1.0f;
 }
 
 int vs__native_init(struct vs__native *n, unsigned cpu, const struct vs_log *log)
@@ -211,7 +231,7 @@ int vs__native_init(struct vs__native *n, unsigned cpu, const struct vs_log *log
    for here, and comes while the spectrum is made. */
 static void fetch_past(const struct vs__native_past *past)
 {
-    for (size_t i = 0; i < sizeof(past->hidden) + sizeof(past->heard); i += 64)
+    for (size_t i = 0; i < offsetof(struct vs__native_past, found); i += 64)
         __builtin_prefetch((const char *)past + i);
     for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++) {
         const uint8_t *pair = past->found[first_pair(i) + (past->turn & first_pair(i))][0];
@@ -264,6 +284,7 @@ void vs__native_past_floats(const struct vs__native_past *past, float *ret)
             for (size_t c = 0; c < CHANNELS; c++)
                 *ret++ = found[find_row(past->turn, i, k) + c];
     memcpy(ret, past->hidden, sizeof(past->hidden));
+    memcpy(ret + HIDDEN, past->followers, sizeof(past->followers));
 }
 
 void vs__native_past_bytes(const float *floats, struct vs__native_past *ret)
@@ -278,6 +299,7 @@ void vs__native_past_bytes(const float *floats, struct vs__native_past *ret)
             for (size_t c = 0; c < CHANNELS; c++)
                 found[find_row(0, i, k) + c] = to_steps(*floats++);
     memcpy(ret->hidden, floats, sizeof(ret->hidden));
+    memcpy(ret->followers, floats + HIDDEN, sizeof(ret->followers));
 }
 
 void vs__native_fini(struct vs__native *n)

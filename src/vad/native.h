@@ -8,30 +8,34 @@
 #include "vad/features.h"
 
 /* The network: a convolution over three hops, VS__NATIVE_BLOCKS that add to what the one before
-   found and look 1, 2, 4, 8 hops apart, a gated recurrent unit, and a sum of both. */
-#define VS__NATIVE_BLOCKS   4
-#define VS__NATIVE_CHANNELS 48
-#define VS__NATIVE_HIDDEN   64
-#define VS__NATIVE_PAIRS    15 /* of rows of the past: 1 + 2 + 4 + 8 */
-#define VS__NATIVE_ROWS     (2 * VS__NATIVE_PAIRS)
+   found and look 1, 2, 4, 8 hops apart, a gated recurrent unit, a sum of both, and VS__NATIVE_FOLLOWERS,
+   which follow that sum and are added to it. */
+#define VS__NATIVE_BLOCKS    4
+#define VS__NATIVE_CHANNELS  48
+#define VS__NATIVE_HIDDEN    64
+#define VS__NATIVE_FOLLOWERS 2
+#define VS__NATIVE_PAIRS     15 /* of rows of the past: 1 + 2 + 4 + 8 */
+#define VS__NATIVE_ROWS      (2 * VS__NATIVE_PAIRS)
 
 #define VS__NATIVE_TURNS 16 /* twice the longest reach */
 
 #define VS__NATIVE_STATE                                                                           \
-    (2 * VS__VAD_FEATURES + VS__NATIVE_ROWS * VS__NATIVE_CHANNELS + VS__NATIVE_HIDDEN)
+    (2 * VS__VAD_FEATURES + VS__NATIVE_ROWS * VS__NATIVE_CHANNELS + VS__NATIVE_HIDDEN +            \
+     VS__NATIVE_FOLLOWERS)
 
 /** Detectors with this word as `kin` understand each other's memory: struct vs__native_memory. */
-#define VS__NATIVE_KIN "native 2"
+#define VS__NATIVE_KIN "native 3"
 /** `sure` of nearly all speech is above it, of most noise below: scripts/noise-table. */
 #define VS__NATIVE_SURE 0.96f
 
 /** What the network remembers. All of it is bounded: bytes of 0..127 by their rounding, `hidden` by
-    its gates, which only mix what lies within -1..1. The rest are rings: hop `turn` replaces the
-    oldest row of each. A block that looks r and 2 r hops back has r pairs of rows; one hop takes both rows
-    of one pair, `turn` modulo r, and touches no other. */
+    its gates and `followers` by their shares, which only mix what lies within -1..1. The rest are rings:
+    hop `turn` replaces the oldest row of each. A block that looks r and 2 r hops back has r pairs of rows;
+    one hop takes both rows of one pair, `turn` modulo r, and touches no other. */
 struct vs__native_past {
     float hidden[VS__NATIVE_HIDDEN];
-    uint8_t heard[2][VS__VAD_FEATURES];                      /**< numbers of the last hops */
+    float followers[VS__NATIVE_FOLLOWERS]; /**< the mean of what was answered, and what holds */
+    uint8_t heard[2][VS__VAD_FEATURES];    /**< numbers of the last hops */
     uint8_t found[VS__NATIVE_PAIRS][2][VS__NATIVE_CHANNELS]; /**< outputs before each block */
     uint32_t turn;                                           /**< modulo VS__NATIVE_TURNS */
 };
@@ -61,7 +65,7 @@ void vs__native_reset(struct vs__native *n);
 void vs__native_save(const struct vs__native *n, struct vs__native_memory *ret);
 void vs__native_restore(struct vs__native *n, const struct vs__native_memory *memory);
 /** The network's past as a device keeps it, and the way back, which rounds. VS__NATIVE_STATE numbers:
-    `heard`, then `found` block by block, each the oldest row first, then `hidden`. */
+    `heard`, then `found` block by block, each the oldest row first, then `hidden`, then `followers`. */
 void vs__native_past_floats(const struct vs__native_past *past, float *ret);
 void vs__native_past_bytes(const float *floats, struct vs__native_past *ret);
 void vs__native_fini(struct vs__native *n);

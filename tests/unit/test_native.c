@@ -86,6 +86,7 @@ struct reference {
     double heard[2][FEATURES];
     double found[VS__NATIVE_ROWS][CHANNELS];
     double hidden[HIDDEN];
+    double mean, held; /* of what was answered */
 };
 
 /* Of one row of 8-bit weights: the sum with what is seen, in the units that follow. */
@@ -159,7 +160,11 @@ static double run_reference(struct reference *r, const uint8_t *input)
         sum += (double)model_out[c] * now[c];
     for (size_t i = 0; i < HIDDEN; i++)
         sum += (double)model_out[CHANNELS + i] * r->hidden[i];
-    return logistic(sum);
+    double answer = tanh(sum - (double)model_centre[0]);
+    r->mean += (double)model_follower_share[0] * (answer - r->mean);
+    r->held = fmax(answer, r->held + (double)model_follower_share[1] * (answer - r->held));
+    return logistic(sum + (double)model_follower_weight[0] * r->mean +
+                    (double)model_follower_weight[1] * r->held);
 }
 
 /* The bound of the documentation: 0.02 in the mean, 0.25 at the worst hop. */
@@ -178,6 +183,7 @@ static void test_rounding(void **state)
     for (size_t i = 0; i < VS__NATIVE_ROWS + 2; i++)
         run_reference(r, n->input);
     memset(r->hidden, 0, sizeof(r->hidden));
+    r->mean = r->held = -1.0;
     for (size_t h = 0; h < hops; h++) {
         float noise = h / FEWER(1500) % 2 ? 0.02f : 0.002f;
 
@@ -285,6 +291,8 @@ static void test_hour(void **state)
         last += h >= hops - part ? p : 0.0;
         for (size_t i = 0; i < HIDDEN; i++)
             assert_true(fabsf(n->past.hidden[i]) <= 1.0f);
+        for (size_t i = 0; i < VS__NATIVE_FOLLOWERS; i++)
+            assert_true(fabsf(n->past.followers[i]) <= 1.0f);
     }
     printf("# mean probability: %.4f in the first sixth, %.4f in the last\n", first / (double)part,
            last / (double)part);
