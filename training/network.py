@@ -23,7 +23,7 @@ LEAST_TAKE = .001                 # a hop replaces at least that of the state: i
 MEAN_SHARE, MEAN_WEIGHT = .003, 1.4  # of the answer a hop; in the log odds
 HELD_SHARE, HELD_WEIGHT = .02, 2.
 CENTRE = 1.   # log odds that count as neither
-OFFSET = .35  # in the log odds besides, so that a threshold finds as much as without followers
+OFFSET = .35  # in the log odds besides, as when there was the mean alone
 
 
 def init(seed):
