@@ -87,7 +87,7 @@ struct vs__rfft;
 /** Takes the widest vectors of `dsp->flags` that fit. @return 0, -EINVAL (n), -ENOMEM */
 int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
 /** The same, but with numbers that are the same, bit by bit, on every level and every machine, at
-    half the speed: for what a decision hangs on. n is a multiple of 32. */
+    half the speed: for what a decision hangs on. n is a multiple of 128. */
 int vs__rfft_create_same(size_t n, struct vs__rfft **ret);
 /** n real in, n / 2 + 1 interleaved complex out, no scaling. */
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);

@@ -132,7 +132,7 @@ int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret)
 
 int vs__rfft_create_same(size_t n, struct vs__rfft **ret)
 {
-    return has_size(n) && n % 32 == 0 ? create(&vs__rfft_same, n, ret) : -EINVAL;
+    return has_size(n) && n % 128 == 0 ? create(&vs__rfft_same, n, ret) : -EINVAL;
 }
 
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out)

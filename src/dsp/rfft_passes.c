@@ -47,24 +47,24 @@ INLINE struct points swap_first(struct points p, struct points first)
 
 INLINE struct points add(struct points a, struct points b)
 {
-    return (struct points){a.re + b.re, a.im + b.im};
+    return (struct points){plus(a.re, b.re), plus(a.im, b.im)};
 }
 
 INLINE struct points sub(struct points a, struct points b)
 {
-    return (struct points){a.re - b.re, a.im - b.im};
+    return (struct points){minus(a.re, b.re), minus(a.im, b.im)};
 }
 
 /* a - i b */
 INLINE struct points add_right(struct points a, struct points b)
 {
-    return (struct points){a.re + b.im, a.im - b.re};
+    return (struct points){plus(a.re, b.im), minus(a.im, b.re)};
 }
 
 /* a + i b */
 INLINE struct points add_left(struct points a, struct points b)
 {
-    return (struct points){a.re - b.im, a.im + b.re};
+    return (struct points){minus(a.re, b.im), plus(a.im, b.re)};
 }
 
 /* a + s b and a - s b with real s */
@@ -80,8 +80,8 @@ INLINE struct points sub_scaled(struct points a, vec s, struct points b)
 
 INLINE struct points times(struct points a, struct points b)
 {
-    return (struct points){sub_product(a.re * b.re, a.im, b.im),
-                           add_product(a.im * b.re, a.re, b.im)};
+    return (struct points){sub_product(product(a.re, b.re), a.im, b.im),
+                           add_product(product(a.im, b.re), a.re, b.im)};
 }
 
 /* transforms of a few points, in place ------------------------------------------------------- */
@@ -97,7 +97,7 @@ INLINE void butterfly3(struct points *x)
 {
     const vec half = splat(0.5f), sine = splat(0.866025404f);
     struct points t = add(x[1], x[2]), d = sub(x[1], x[2]), m = sub_scaled(x[0], half, t);
-    struct points n = {sine * d.re, sine * d.im};
+    struct points n = {product(sine, d.re), product(sine, d.im)};
     x[0] = add(x[0], t);
     x[1] = add_right(m, n);
     x[2] = add_left(m, n);
@@ -120,8 +120,10 @@ INLINE void butterfly5(struct points *x)
     struct points d1 = sub(x[1], x[4]), d2 = sub(x[2], x[3]);
     struct points m1 = add_scaled(add_scaled(x[0], cos1, s1), cos2, s2);
     struct points m2 = add_scaled(add_scaled(x[0], cos2, s1), cos1, s2);
-    struct points n1 = add_scaled((struct points){sin1 * d1.re, sin1 * d1.im}, sin2, d2);
-    struct points n2 = sub_scaled((struct points){sin2 * d1.re, sin2 * d1.im}, sin1, d2);
+    struct points n1 =
+        add_scaled((struct points){product(sin1, d1.re), product(sin1, d1.im)}, sin2, d2);
+    struct points n2 =
+        sub_scaled((struct points){product(sin2, d1.re), product(sin2, d1.im)}, sin1, d2);
     x[0] = add(x[0], add(s1, s2));
     x[1] = add_right(m1, n1);
     x[2] = add_right(m2, n2);
@@ -136,8 +138,10 @@ INLINE void butterfly8(struct points *x)
     struct points e = x[1], f = x[3], g = x[5], h = x[7];
     butterfly4(&a, &b, &c, &d);
     butterfly4(&e, &f, &g, &h);
-    struct points f1 = {f.re + f.im, f.im - f.re}; /* (1 - i) f, to be divided by sqrt(2) */
-    struct points h1 = {h.im - h.re, h.re + h.im}; /* (-1 - i) h, its imaginary part negated */
+    struct points f1 = {plus(f.re, f.im),
+                        minus(f.im, f.re)}; /* (1 - i) f, to be divided by sqrt(2) */
+    struct points h1 = {minus(h.im, h.re),
+                        plus(h.re, h.im)}; /* (-1 - i) h, its imaginary part negated */
     x[0] = add(a, e);
     x[4] = sub(a, e);
     x[1] = add_scaled(b, root, f1);
@@ -325,8 +329,10 @@ INLINE void pass_back(const struct pass *a, size_t radix, const float *in, float
 INLINE void split(struct points *k, struct points *m, struct points w)
 {
     const vec halve = splat(0.5f);
-    vec sr = k->re + m->re, si = k->im - m->im, dr = k->re - m->re, di = k->im + m->im;
-    vec tr = add_product(w.re * di, w.im, dr), ti = sub_product(w.im * di, w.re, dr);
+    vec sr = plus(k->re, m->re), si = minus(k->im, m->im);
+    vec dr = minus(k->re, m->re), di = plus(k->im, m->im);
+    vec tr = add_product(product(w.re, di), w.im, dr),
+        ti = sub_product(product(w.im, di), w.re, dr);
     *k = (struct points){add_product(tr, halve, sr), add_product(ti, halve, si)};
     *m = (struct points){product_less(tr, halve, sr), sub_product(ti, halve, si)};
 }
@@ -336,8 +342,10 @@ INLINE void split(struct points *k, struct points *m, struct points w)
 INLINE void merge(struct points *k, struct points *m, struct points w)
 {
     const vec halve = splat(0.5f);
-    vec sr = k->re + m->re, si = k->im - m->im, dr = k->re - m->re, di = k->im + m->im;
-    vec tr = add_product(w.re * dr, w.im, di), ti = sub_product(w.re * di, w.im, dr);
+    vec sr = plus(k->re, m->re), si = minus(k->im, m->im);
+    vec dr = minus(k->re, m->re), di = plus(k->im, m->im);
+    vec tr = add_product(product(w.re, dr), w.im, di),
+        ti = sub_product(product(w.re, di), w.im, dr);
     *k = (struct points){add_product(tr, halve, si), product_less(ti, halve, sr)};
     *m = (struct points){sub_product(tr, halve, si), add_product(ti, halve, sr)};
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Vectors of VS__WIDTH floats, so that one source serves every level: 16 with AVX-512, 8 with AVX2
-   and FMA, 4 with NEON
-   or as the compiler can, 1 in plain C. Sums, differences and products are the operators; loads and
-   stores need no alignment. */
+   and FMA, 4 with NEON or as the compiler can, 1 in plain C. Sums, differences and products are the
+   operators, or plus(), minus() and product(), which are also there where a vector is two; loads and
+   stores need no alignment.
+
+   With VS__SAME no products are fused, so that the numbers are the same everywhere: 8 lanes with AVX2,
+   or two times 4 of the compiler's own, for whatever has four, or none. */
 #ifndef VS_SRC_DSP_VEC_H
 #define VS_SRC_DSP_VEC_H
 
@@ -154,7 +157,7 @@ INLINE void transpose(vec *x)
     }
 }
 
-#elif VS__WIDTH == 8
+#elif VS__WIDTH == 8 && defined(__AVX2__)
 
 #include <immintrin.h>
 
@@ -182,6 +185,7 @@ INLINE vec splat(float x)
     return _mm256_set1_ps(x);
 }
 
+#ifndef VS__SAME
 INLINE vec add_product(vec c, vec a, vec b)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -196,6 +200,22 @@ INLINE vec product_less(vec c, vec a, vec b)
 {
     return _mm256_fmsub_ps(a, b, c);
 }
+#else
+INLINE vec add_product(vec c, vec a, vec b)
+{
+    return c + a * b;
+}
+
+INLINE vec sub_product(vec c, vec a, vec b)
+{
+    return c - a * b;
+}
+
+INLINE vec product_less(vec c, vec a, vec b)
+{
+    return a * b - c;
+}
+#endif
 
 INLINE float lane0(vec v)
 {
@@ -281,10 +301,153 @@ INLINE void transpose(vec *x)
     }
 }
 
+#elif VS__WIDTH == 8 && defined(VS__SAME)
+
+typedef float quad __attribute__((vector_size(16)));
+
+typedef struct {
+    quad low, high;
+} vec;
+
+#define VS__HALVES
+
+INLINE vec load(const float *x)
+{
+    vec v;
+    memcpy(&v.low, x, sizeof(v.low));
+    memcpy(&v.high, x + 4, sizeof(v.high));
+    return v;
+}
+
+INLINE void store(float *x, vec v)
+{
+    memcpy(x, &v.low, sizeof(v.low));
+    memcpy(x + 4, &v.high, sizeof(v.high));
+}
+
+INLINE vec splat(float x)
+{
+    return (vec){{x, x, x, x}, {x, x, x, x}};
+}
+
+INLINE vec plus(vec a, vec b)
+{
+    return (vec){a.low + b.low, a.high + b.high};
+}
+
+INLINE vec minus(vec a, vec b)
+{
+    return (vec){a.low - b.low, a.high - b.high};
+}
+
+INLINE vec product(vec a, vec b)
+{
+    return (vec){a.low * b.low, a.high * b.high};
+}
+
+INLINE vec add_product(vec c, vec a, vec b)
+{
+    return plus(c, product(a, b));
+}
+
+INLINE vec sub_product(vec c, vec a, vec b)
+{
+    return minus(c, product(a, b));
+}
+
+INLINE vec product_less(vec c, vec a, vec b)
+{
+    return minus(product(a, b), c);
+}
+
+INLINE float lane0(vec v)
+{
+    return v.low[0];
+}
+
+INLINE quad reverse_quad(quad q)
+{
+    return __builtin_shufflevector(q, q, 3, 2, 1, 0);
+}
+
+INLINE vec mirror(vec v)
+{
+    return (vec){__builtin_shufflevector(v.low, v.high, 0, 7, 6, 5),
+                 __builtin_shufflevector(v.low, v.high, 4, 3, 2, 1)};
+}
+
+INLINE vec blend_first(vec v, vec first)
+{
+    return (vec){__builtin_shufflevector(v.low, first.low, 4, 1, 2, 3), v.high};
+}
+
+INLINE void store_first_pair(float *x, vec even, vec odd)
+{
+    x[0] = even.low[0];
+    x[1] = odd.low[0];
+}
+
+INLINE vec reverse(vec v)
+{
+    return (vec){reverse_quad(v.high), reverse_quad(v.low)};
+}
+
+INLINE void load_pairs(const float *x, vec *ret_even, vec *ret_odd)
+{
+    vec a = load(x), b = load(x + 8);
+    *ret_even = (vec){__builtin_shufflevector(a.low, a.high, 0, 2, 4, 6),
+                      __builtin_shufflevector(b.low, b.high, 0, 2, 4, 6)};
+    *ret_odd = (vec){__builtin_shufflevector(a.low, a.high, 1, 3, 5, 7),
+                     __builtin_shufflevector(b.low, b.high, 1, 3, 5, 7)};
+}
+
+INLINE void store_pairs(float *x, vec even, vec odd)
+{
+    store(x, (vec){__builtin_shufflevector(even.low, odd.low, 0, 4, 1, 5),
+                   __builtin_shufflevector(even.low, odd.low, 2, 6, 3, 7)});
+    store(x + 8, (vec){__builtin_shufflevector(even.high, odd.high, 0, 4, 1, 5),
+                       __builtin_shufflevector(even.high, odd.high, 2, 6, 3, 7)});
+}
+
+INLINE void load_pairs_reversed(const float *x, vec *ret_even, vec *ret_odd)
+{
+    load_pairs(x, ret_even, ret_odd);
+    *ret_even = reverse(*ret_even);
+    *ret_odd = reverse(*ret_odd);
+}
+
+INLINE void store_pairs_reversed(float *x, vec even, vec odd)
+{
+    store_pairs(x, reverse(even), reverse(odd));
+}
+
+INLINE void transpose_quads(quad *w, quad *x, quad *y, quad *z)
+{
+    quad a = __builtin_shufflevector(*w, *x, 0, 4, 1, 5);
+    quad b = __builtin_shufflevector(*w, *x, 2, 6, 3, 7);
+    quad c = __builtin_shufflevector(*y, *z, 0, 4, 1, 5);
+    quad d = __builtin_shufflevector(*y, *z, 2, 6, 3, 7);
+    *w = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    *x = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    *y = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    *z = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+INLINE void transpose(vec *x)
+{
+    transpose_quads(&x[0].low, &x[1].low, &x[2].low, &x[3].low);
+    transpose_quads(&x[0].high, &x[1].high, &x[2].high, &x[3].high);
+    transpose_quads(&x[4].low, &x[5].low, &x[6].low, &x[7].low);
+    transpose_quads(&x[4].high, &x[5].high, &x[6].high, &x[7].high);
+    for (size_t i = 0; i < 4; i++) {
+        quad swap = x[i].high;
+        x[i].high = x[i + 4].low;
+        x[i + 4].low = swap;
+    }
+}
+
 #elif VS__WIDTH == 4 && defined(VS__SAME)
 
-/* Of the compiler's own vectors, for whatever has four lanes, or none. Without fused products, so
-   that the numbers are the same everywhere. */
 typedef float vec __attribute__((vector_size(16)));
 
 INLINE vec load(const float *x)
@@ -610,6 +773,23 @@ INLINE void transpose(vec *x)
 
 #else
 #error "VS__WIDTH must be 1, 4, 8 or 16"
+#endif
+
+#ifndef VS__HALVES
+INLINE vec plus(vec a, vec b)
+{
+    return a + b;
+}
+
+INLINE vec minus(vec a, vec b)
+{
+    return a - b;
+}
+
+INLINE vec product(vec a, vec b)
+{
+    return a * b;
+}
 #endif
 
 #endif

@@ -223,6 +223,42 @@ static void test_energy(void **state)
     on_levels(check_energy);
 }
 
+/* What vs__rfft_create_same() makes: on each level the same bits, and near the definition. */
+static void check_same(const struct vs__dsp *dsp)
+{
+    static float in[LONGEST], scratch[2 * LONGEST], plain[LONGEST + 2], out[LONGEST + 2];
+    struct vs__dsp none;
+    vs__dsp_init(&none, 0);
+    for (size_t n = next_length(0); n; n = next_length(n)) {
+        struct vs__rfft *f = NULL;
+        double error = 0, size = 0;
+        if (n % 128 != 0) {
+            assert_int_equal(vs__rfft_create_same(n, &f), -EINVAL);
+            continue;
+        }
+        assert_int_equal(vs__rfft_create_same(n, &f), 0);
+        set_cosines(n);
+        for (size_t i = 0; i < n; i++)
+            in[i] = draw();
+        vs__rfft_forward_apart(&none, f, scratch, in, plain);
+        vs__rfft_forward_apart(dsp, f, scratch, in, out);
+        assert_memory_equal(out, plain, (n + 2) * sizeof(float));
+        for (size_t k = 0; k <= n / 2; k += n > 1024 ? 37 : 1) {
+            double re, im;
+            define_bin(in, n, k, &re, &im);
+            error += pow(re - (double)out[2 * k], 2) + pow(im - (double)out[2 * k + 1], 2);
+            size += re * re + im * im;
+        }
+        assert_true(sqrt(error / size) < allowed(n));
+        vs__rfft_destroy(f);
+    }
+}
+
+static void test_same(void **state)
+{
+    on_levels(check_same);
+}
+
 /* memory ----------------------------------------------------------------------------------- */
 
 /* Any address will do, the input stays as it is and nothing beside the output is written. */
@@ -317,8 +353,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definition), cmocka_unit_test(test_impulses),
         cmocka_unit_test(test_tones),      cmocka_unit_test(test_energy),
-        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_remains),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_same),       cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_remains),    cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests_name("rfft", tests, NULL, NULL);
 }

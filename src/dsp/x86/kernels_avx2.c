@@ -696,21 +696,16 @@ void vs__power_avx2(float *dst, const float *src, size_t n)
     vs__power_c(dst + i, src + 2 * i, n - i);
 }
 
-enum { MOST_TURNS = 128 }; /* for which the sums in add_rows() fit */
-
-/* To `dst`, or over it where they are its first, sums of 8 * vectors rows that lie `step` bytes
-   apart. A product of two is at most 2 * 128 * 127: it fits into 16 bits, their sum does not. So its
-   upper byte is summed on its own and the sum of all of it may wrap: what it lacks is the lower
-   bytes' sum. That takes one multiplication for 32 products, where widening each would take two. */
-static inline __attribute__((always_inline)) void add_rows(int32_t *dst, bool first,
-                                                           const int8_t *a, size_t step,
-                                                           const uint8_t *b, size_t n,
+/* Sums of 8 * vectors rows that lie `step` bytes apart. A product of two is at most 2 * 128 * 127: it fits into 16
+   bits, and a multiplication by one adds two of them. */
+static inline __attribute__((always_inline)) void sum_rows(int32_t *dst, const int8_t *a,
+                                                           size_t step, const uint8_t *b, size_t n,
                                                            size_t vectors)
 {
-    const __m256i one = _mm256_set1_epi16(1), upper = _mm256_set1_epi16(256);
-    __m256i all[6], high[6];
+    const __m256i one = _mm256_set1_epi16(1);
+    __m256i sum[12];
     for (size_t v = 0; v < vectors; v++)
-        all[v] = high[v] = _mm256_setzero_si256();
+        sum[v] = _mm256_setzero_si256();
     for (size_t i = 0; i < n; i += 4, a += step) {
         int32_t four;
         memcpy(&four, b + i, sizeof(four));
@@ -718,32 +713,20 @@ static inline __attribute__((always_inline)) void add_rows(int32_t *dst, bool fi
         for (size_t v = 0; v < vectors; v++) {
             const __m256i *row = (const __m256i *)(const void *)(a + 32 * v);
             __m256i pairs = _mm256_maddubs_epi16(x, _mm256_loadu_si256(row));
-            all[v] = _mm256_add_epi16(all[v], pairs);
-            high[v] = _mm256_add_epi16(high[v], _mm256_srai_epi16(pairs, 8));
-            /* done with before the next, or there are too few registers */
-            __asm__("" : "+x"(all[v]), "+x"(high[v]));
+            sum[v] = _mm256_add_epi32(sum[v], _mm256_madd_epi16(pairs, one));
         }
     }
-    for (size_t v = 0; v < vectors; v++) {
-        __m256i *to = (__m256i *)(void *)(dst + 8 * v);
-        __m256i low = _mm256_sub_epi16(all[v], _mm256_slli_epi16(high[v], 8));
-        __m256i sum =
-            _mm256_add_epi32(_mm256_madd_epi16(high[v], upper), _mm256_madd_epi16(low, one));
-        _mm256_storeu_si256(to, first ? sum : _mm256_add_epi32(_mm256_loadu_si256(to), sum));
-    }
+    for (size_t v = 0; v < vectors; v++)
+        _mm256_storeu_si256((__m256i *)(void *)(dst + 8 * v), sum[v]);
 }
 
 void vs__rows_s8_avx2(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
-    const size_t step = 4 * count;
-    size_t i = 0;
-    do {
-        size_t part = n - i < 4 * MOST_TURNS ? n - i : 4 * MOST_TURNS, r = 0;
-        for (; r + 48 <= count; r += 48)
-            add_rows(dst + r, i == 0, a + 4 * r, step, b + i, part, 6);
-        for (; r < count; r += 16)
-            add_rows(dst + r, i == 0, a + 4 * r, step, b + i, part, 2);
-        i += part;
-        a += part * count;
-    } while (i < n);
+    size_t r = 0;
+    for (; r + 96 <= count; r += 96)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 12);
+    for (; r + 48 <= count; r += 48)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 6);
+    for (; r < count; r += 16)
+        sum_rows(dst + r, a + 4 * r, 4 * count, b, n, 2);
 }
