@@ -81,6 +81,17 @@ void vs__f32_to_u7_c(uint8_t *dst, const float *src, size_t n, float scale, floa
     }
 }
 
+void vs__add_u7_c(uint8_t *x, const int32_t *src, const float *scale, const float *bias, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float found = (float)src[i] * scale[i] + bias[i];
+        found = found > 0.0f ? found : 0.0f;
+        found = (float)x[i] + found;
+        found = found < 127.0f ? found : 127.0f;
+        x[i] = (uint8_t)(int32_t)((found + ROUNDER) - ROUNDER);
+    }
+}
+
 size_t vs__sanitize_c(float *x, size_t n)
 {
     size_t bad = 0;

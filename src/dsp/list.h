@@ -20,28 +20,32 @@
     VS__KERNELS_SAMPLES(X) VS__KERNELS_SUMS(X) VS__KERNELS_EACH(X) VS__KERNELS_DOT8(X)
 
 /* Formats and channels. */
-#define VS__KERNELS_SAMPLES(X)                                                                        \
-    /* dst[i] = src[i] / 2^15 [exact] */                                                              \
-    X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                   \
-    /* packed 3-byte little endian; dst[i] = src[i] / 2^23 [exact] */                                 \
-    X(void, s24_to_f32, (float *dst, const uint8_t *src, size_t n))                                   \
-    /* dst[i] = src[i] / 2^31, rounded to nearest [exact] */                                          \
-    X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                   \
-    /* to the nearest step, halves to even, clamped to full scale; NaN gives 0 [exact] */             \
-    X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                                  \
-    X(void, f32_to_s24, (uint8_t * dst, const float *src, size_t n))                                  \
-    X(void, f32_to_s32, (int32_t * dst, const float *src, size_t n))                                  \
+#define VS__KERNELS_SAMPLES(X)                                                                          \
+    /* dst[i] = src[i] / 2^15 [exact] */                                                                \
+    X(void, s16_to_f32, (float *dst, const int16_t *src, size_t n))                                     \
+    /* packed 3-byte little endian; dst[i] = src[i] / 2^23 [exact] */                                   \
+    X(void, s24_to_f32, (float *dst, const uint8_t *src, size_t n))                                     \
+    /* dst[i] = src[i] / 2^31, rounded to nearest [exact] */                                            \
+    X(void, s32_to_f32, (float *dst, const int32_t *src, size_t n))                                     \
+    /* to the nearest step, halves to even, clamped to full scale; NaN gives 0 [exact] */               \
+    X(void, f32_to_s16, (int16_t * dst, const float *src, size_t n))                                    \
+    X(void, f32_to_s24, (uint8_t * dst, const float *src, size_t n))                                    \
+    X(void, f32_to_s32, (int32_t * dst, const float *src, size_t n))                                    \
     /* src[i] * scale + zero to the nearest of 0..127, halves to even; NaN gives 0: for rows_s8     \
-       [exact] */ \
-    X(void, f32_to_u7, (uint8_t * dst, const float *src, size_t n, float scale, float zero))          \
+       [exact] */   \
+    X(void, f32_to_u7, (uint8_t * dst, const float *src, size_t n, float scale, float zero))            \
+    /* x[i] of 0..127 plus what of src[i] * scale[i] + bias[i] is above 0, to the nearest of 0..127,  \
+       halves to even: what rows_s8 found, as the next rows_s8 takes it [exact] */ \
+    X(void, add_u7,                                                                                     \
+      (uint8_t * x, const int32_t *src, const float *scale, const float *bias, size_t n))               \
     /* NaN, infinities and magnitudes from 2^40 on (nonsense that would overflow in a sum) become 0 \
-       and are counted in the return value; denormals become 0 uncounted [exact] */ \
-    X(size_t, sanitize, (float *x, size_t n))                                                         \
-    /* mean of `channels` interleaved channels, `n` frames [exact] */                                 \
-    X(void, downmix, (float *dst, const float *src, size_t n, size_t channels))                       \
-    /* one channel of interleaved audio [exact] */                                                    \
-    X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))          \
-    /* all channels of interleaved audio: channel c to dst + c * stride [exact] */                    \
+       and are counted in the return value; denormals become 0 uncounted [exact] */   \
+    X(size_t, sanitize, (float *x, size_t n))                                                           \
+    /* mean of `channels` interleaved channels, `n` frames [exact] */                                   \
+    X(void, downmix, (float *dst, const float *src, size_t n, size_t channels))                         \
+    /* one channel of interleaved audio [exact] */                                                      \
+    X(void, pick, (float *dst, const float *src, size_t n, size_t channels, size_t channel))            \
+    /* all channels of interleaved audio: channel c to dst + c * stride [exact] */                      \
     X(void, deinterleave, (float *dst, size_t stride, const float *src, size_t n, size_t channels))
 
 /* Sums, and the largest of many. Inputs finite but for peak and measure's peak. */

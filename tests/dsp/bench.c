@@ -175,6 +175,12 @@ void time_f32_to_u7(const struct vs__dsp *d, float *const *memory, size_t n)
     d->f32_to_u7((uint8_t *)memory[0], memory[1], n, 64.0f, 64.0f);
 }
 
+void time_add_u7(const struct vs__dsp *d, float *const *memory, size_t n)
+{
+    d->add_u7((uint8_t *)memory[0], (const int32_t *)(const void *)memory[1], memory[2],
+              memory[1] + 1024, n);
+}
+
 void time_rows_s8(const struct vs__dsp *d, float *const *memory, size_t n)
 {
     const uint8_t *b = (const uint8_t *)memory[2];

@@ -277,6 +277,41 @@ bool check_f32_to_u7(const struct vs__dsp *d, struct rig *g)
     return true;
 }
 
+bool check_add_u7(const struct vs__dsp *d, struct rig *g)
+{
+    static uint8_t want[N_MAX];
+    uint8_t *x = place(g, &g->dst, g->n, sizeof(*x));
+    int32_t *src = place(g, &g->a, g->n, sizeof(*src));
+    float *scale = place(g, &g->b, 2 * g->n, sizeof(*scale)), *bias = scale + g->n;
+
+    for (size_t i = 0; i < g->n; i++) {
+        want[i] = x[i] = (uint8_t)(draw(g) % 128);
+        switch (draw(g) % 3) {
+        case 0: /* halves */
+            src[i] = (int32_t)(draw(g) % 512) - 256;
+            scale[i] = 0.5f;
+            bias[i] = (float)(draw(g) % 64) - 32.0f;
+            break;
+        case 1: /* a half, if the product is rounded, else more than that */
+            want[i] = x[i] &= 126;
+            src[i] = 4097;
+            scale[i] = 4097 * 0x1p-20f;
+            bias[i] = 0.5f - 16785408 * 0x1p-20f;
+            break;
+        default:
+            src[i] = (int32_t)draw(g);
+            scale[i] = ldexpf((float)(draw(g) % 1000), -30 - (int)(draw(g) % 12));
+            bias[i] = (float)(draw(g) % 4000) / 20 - 100;
+        }
+    }
+    d->add_u7(x, src, scale, bias, g->n);
+    g->want->add_u7(want, src, scale, bias, g->n);
+    for (size_t i = 0; i < g->n; i++)
+        if (x[i] != want[i])
+            return fail(g, i, x[i], want[i]);
+    return within(g);
+}
+
 bool check_rows_s8(const struct vs__dsp *d, struct rig *g)
 {
     static const size_t counts[] = {0, 16, 48, 112};

@@ -245,6 +245,33 @@ static void u7_eight_bits(uint8_t *dst, const float *src, size_t n, float scale,
     }
 }
 
+static void add_u7_signed(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                          size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float sum = (float)x[i] + ((float)src[i] * scale[i] + bias[i]);
+        x[i] = (uint8_t)fmin(fmax(nearbyint((double)sum), 0), 127);
+    }
+}
+
+static void add_u7_fused(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                         size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float found = fmaxf(fmaf((float)src[i], scale[i], bias[i]), 0);
+        x[i] = (uint8_t)fmin(nearbyint((double)((float)x[i] + found)), 127);
+    }
+}
+
+static void add_u7_eight_bits(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                              size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float found = fmaxf((float)src[i] * scale[i] + bias[i], 0);
+        x[i] = (uint8_t)fmin(nearbyint((double)((float)x[i] + found)), 255);
+    }
+}
+
 static void polyphase_one_filter(float *dst, const float *x, const float *filters, size_t n,
                                  size_t count, const struct vs__walk *walk)
 {
@@ -539,6 +566,9 @@ static void root_newton(float *dst, const float *src, size_t n)
     M(power, power_coarse, "is some steps of the last place off")                                  \
     M(f32_to_u7, u7_half_up, "rounds halves up")                                                   \
     M(f32_to_u7, u7_eight_bits, "clamps to eight bits")                                            \
+    M(add_u7, add_u7_signed, "takes away what is below 0")                                         \
+    M(add_u7, add_u7_fused, "rounds once")                                                         \
+    M(add_u7, add_u7_eight_bits, "clamps to eight bits")                                           \
     M(polyphase, polyphase_one_filter, "stays at one filter")                                      \
     M(polyphase, polyphase_last, "repeats outputs after whole groups")                             \
     M(polyphase, polyphase_order, "adds whole groups in another order")                            \

@@ -120,6 +120,16 @@ static void truth_f32_to_u7(uint8_t *dst, const float *src, size_t n, float scal
     }
 }
 
+static void truth_add_u7(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                         size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float times = (float)src[i] * scale[i], found = times + bias[i]; /* each rounds, as said */
+        float sum = (float)x[i] + fmaxf(found, 0);
+        x[i] = (uint8_t)fmin(nearbyint((double)sum), 127);
+    }
+}
+
 static void truth_rows_s8(int32_t *dst, const int8_t *a, const uint8_t *b, size_t n, size_t count)
 {
     for (size_t r = 0; r < count; r++) {

@@ -99,6 +99,26 @@ void vs__f32_to_u7_neon(uint8_t *dst, const float *src, size_t n, float scale, f
     vs__f32_to_u7_c(dst + i, src + i, n - i, scale, zero);
 }
 
+static uint16x4_t add_found(uint16x4_t x, const int32_t *src, const float *scale, const float *bias)
+{
+    float32x4_t found = vmulq_f32(vcvtq_f32_s32(vld1q_s32(src)), vld1q_f32(scale));
+    found = vmaxq_f32(vaddq_f32(found, vld1q_f32(bias)), vdupq_n_f32(0.0f));
+    return vqmovun_s32(vcvtnq_s32_f32(vaddq_f32(vcvtq_f32_u32(vmovl_u16(x)), found)));
+}
+
+void vs__add_u7_neon(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                     size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint16x8_t old = vmovl_u8(vld1_u8(x + i));
+        uint16x4_t low = add_found(vget_low_u16(old), src + i, scale + i, bias + i);
+        uint16x4_t high = add_found(vget_high_u16(old), src + i + 4, scale + i + 4, bias + i + 4);
+        vst1_u8(x + i, vmin_u8(vqmovn_u16(vcombine_u16(low, high)), vdup_n_u8(127)));
+    }
+    vs__add_u7_c(x + i, src + i, scale + i, bias + i, n - i);
+}
+
 size_t vs__sanitize_neon(float *x, size_t n)
 {
     const uint32x4_t exponent = vdupq_n_u32(0xffu << 23);

@@ -293,6 +293,33 @@ void vs__f32_to_u7_avx2(uint8_t *dst, const float *src, size_t n, float scale, f
     vs__f32_to_u7_c(dst + i, src + i, n - i, scale, zero);
 }
 
+static __m256i add_found(const uint8_t *x, const int32_t *src, const float *scale,
+                         const float *bias)
+{
+    __m256 old =
+        _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)x)));
+    __m256 found = _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)src));
+    found = _mm256_add_ps(_mm256_mul_ps(found, _mm256_loadu_ps(scale)), _mm256_loadu_ps(bias));
+    found = _mm256_add_ps(old, _mm256_max_ps(found, _mm256_setzero_ps()));
+    return _mm256_cvtps_epi32(_mm256_min_ps(found, _mm256_set1_ps(127.0f)));
+}
+
+void vs__add_u7_avx2(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                     size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        __m256i v =
+            _mm256_packs_epi32(add_found(x + i, src + i, scale + i, bias + i),
+                               add_found(x + i + 8, src + i + 8, scale + i + 8, bias + i + 8));
+        v = _mm256_permute4x64_epi64(v, 0xd8);
+        _mm_storeu_si128(
+            (__m128i *)(void *)(x + i),
+            _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+    }
+    vs__add_u7_c(x + i, src + i, scale + i, bias + i, n - i);
+}
+
 size_t vs__sanitize_avx2(float *x, size_t n)
 {
     const __m256i exponent = _mm256_set1_epi32(0xff << 23);
@@ -706,6 +733,7 @@ static inline __attribute__((always_inline)) void sum_rows(int32_t *dst, const i
     __m256i sum[12];
     for (size_t v = 0; v < vectors; v++)
         sum[v] = _mm256_setzero_si256();
+#pragma GCC unroll 2
     for (size_t i = 0; i < n; i += 4, a += step) {
         int32_t four;
         memcpy(&four, b + i, sizeof(four));

@@ -127,6 +127,21 @@ void vs__f32_to_u7_avx512(uint8_t *dst, const float *src, size_t n, float scale,
     }
 }
 
+void vs__add_u7_avx512(uint8_t *x, const int32_t *src, const float *scale, const float *bias,
+                       size_t n)
+{
+    for (size_t i = 0; i < n; i += WIDTH) {
+        __mmask16 mask = mask_rest(n - i);
+        __m512 old = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, x + i)));
+        __m512 found = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(mask, src + i));
+        found = _mm512_mul_ps(found, _mm512_maskz_loadu_ps(mask, scale + i));
+        found = _mm512_add_ps(found, _mm512_maskz_loadu_ps(mask, bias + i));
+        found = _mm512_add_ps(old, _mm512_max_ps(found, _mm512_setzero_ps()));
+        found = _mm512_min_ps(found, _mm512_set1_ps(127.0f));
+        _mm_mask_storeu_epi8(x + i, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(found)));
+    }
+}
+
 size_t vs__sanitize_avx512(float *x, size_t n)
 {
     const __m512i exponent = _mm512_set1_epi32(0xff << 23);

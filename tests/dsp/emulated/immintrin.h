@@ -31,6 +31,7 @@ typedef uint64_t __mmask64;
 LOAD(_mm512_maskz_loadu_ps, __m512, float, 16, uint16_t)
 LOAD(_mm512_maskz_loadu_epi32, __m512i, int32_t, 16, uint16_t)
 LOAD(_mm512_maskz_loadu_epi8, __m512i, int8_t, 64, uint64_t)
+LOAD(_mm_maskz_loadu_epi8, __m128i, int8_t, 16, uint16_t)
 LOAD(_mm256_maskz_loadu_epi16, __m256i, int16_t, 16, uint16_t)
 
 #define STORE(name, vector, type, count, mask_type)                                                \
@@ -61,6 +62,7 @@ STORE(_mm_mask_storeu_epi8, __m128i, int8_t, 16, uint16_t)
         memcpy(&v, to, sizeof(v));                                                                 \
         return v;                                                                                  \
     }
+CONVERT(_mm512_cvtepu8_epi32, __m512i, int32_t, __m128i, uint8_t, from[i])
 CONVERT(_mm512_cvtepi16_epi32, __m512i, int32_t, __m256i, int16_t, from[i])
 CONVERT(_mm512_cvtepi32_epi8, __m128i, int8_t, __m512i, int32_t, from[i])
 CONVERT(_mm512_cvtepi32_ps, __m512, float, __m512i, int32_t, from[i])
