@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write trained weights for src/vad: export.py WEIGHTS.npz[:SHARE] [WEIGHTS.npz[:SHARE] ...]
+"""Write trained weights for src/vad: export.py WEIGHTS.npz[:SHARE][,WEIGHTS.npz[:SHARE] ...] [...]
 
-Several are averaged, each counted SHARE times. src/vad gets native.bin, the 8-bit weights row by row, each row
-padded with zeros to whole vectors, and model.h, the scales and biases of the rows and what follows the answer."""
+Of each network one argument; weights with commas between are averaged to one, each counted SHARE times. src/vad gets
+native.bin, the 8-bit weights row by row, each row padded with zeros to whole vectors, each matrix of all networks in
+turn, and model.h, the scales and biases of the rows and what follows the mean of the answers."""
 import os
 import sys
 
@@ -28,7 +29,7 @@ def matrices(p):
 def floats(p, rows):
     """Scale and bias of each row, such that sum * scale + bias is in the unit that native.c goes on
     with: steps of an output for convolutions, plain numbers for the rest. Inputs that are stored
-    with 64 for zero are set right by the bias."""
+    with 64 for zero are set right by the bias. -> [(name, numbers)]"""
     out = []
     for name, w, scale in rows:
         offset = -64 * w.astype(np.int64).sum(axis=1)
@@ -44,12 +45,16 @@ def floats(p, rows):
             bias = offset * scale
             bias[2 * network.HIDDEN:] += p['gru_bias'][3 * network.HIDDEN:]
         out += [(name + '_scale', scale), (name + '_bias', bias)]
-    answer = np.asarray(p['out'], np.float64).copy()
-    answer[:network.CHANNELS] *= network.STEP
-    return out + [('out', np.append(answer, p['out_bias'] + network.OFFSET)),
-                  ('centre', [network.CENTRE + network.OFFSET]),
-                  ('follower_share', [network.MEAN_SHARE, network.HELD_SHARE]),
-                  ('follower_weight', [network.MEAN_WEIGHT, network.HELD_WEIGHT])]
+    return out
+
+
+def answers(parts):
+    """What weighs the channels of all networks, then their states, and the constant: the mean of their log odds"""
+    n = network.CHANNELS
+    channels = [np.asarray(p['out'], np.float64)[:n] * network.STEP for p in parts]
+    states = [np.asarray(p['out'], np.float64)[n:] for p in parts]
+    constant = np.mean([p['out_bias'] for p in parts]) + network.OFFSET
+    return np.append(np.concatenate(channels + states) / len(parts), constant)
 
 
 def number(x):
@@ -61,17 +66,23 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     folder = os.path.join(ROOT, 'src', 'vad')
-    p = {k: v.astype(np.float32) for k, v in network.mean_of(sys.argv[1:]).items()}
-    rows = matrices(p)
+    parts = [{k: v.astype(np.float32) for k, v in network.mean_of(paths).items()} for paths in sys.argv[1:]]
+    rows = [matrices(p) for p in parts]
     with open(os.path.join(folder, 'native.bin'), 'wb') as f:
-        for _, w, _ in rows:
-            f.write(np.pad(w, ((0, 0), (0, -w.shape[1] % PAD))).tobytes())
+        for same in zip(*rows):
+            for _, w, _ in same:
+                f.write(np.pad(w, ((0, 0), (0, -w.shape[1] % PAD))).tobytes())
+    tables = [(same[0][0], np.concatenate([a for _, a in same]))
+              for same in zip(*(floats(p, r) for p, r in zip(parts, rows)))]
+    tables += [('out', answers(parts)), ('centre', [network.CENTRE + network.OFFSET]),
+               ('follower_share', [network.MEAN_SHARE, network.HELD_SHARE]),
+               ('follower_weight', [network.MEAN_WEIGHT, network.HELD_WEIGHT])]
     with open(os.path.join(folder, 'model.h'), 'w') as f:
         f.write('/* SPDX-License-Identifier: MIT */\n'
                 '/* Scales and biases of the native detector, whose weights are native.bin. Written by\n'
                 '   training/export.py; sources and licences in training/README.md. */\n'
                 '#ifndef VS_SRC_VAD_MODEL_H\n#define VS_SRC_VAD_MODEL_H\n\n/* clang-format off */\n')
-        for name, a in floats(p, rows):
+        for name, a in tables:
             f.write('static const float model_%s[%d] = {\n' % (name, len(a)))
             line = '   '
             for x in a:

@@ -21,8 +21,8 @@ STATE_STEPS = 63.
 UNROLL = 1                        # steps in time that are compiled in a row
 LEAST_TAKE = .001                 # a hop replaces at least that of the state: it forgets in 10 s
 MEAN_SHARE, MEAN_WEIGHT = .003, 1.4  # of the answer a hop; in the log odds
-HELD_SHARE, HELD_WEIGHT = .02, 2.
-CENTRE = 1.   # log odds that count as neither
+HELD_SHARE, HELD_WEIGHT = .03, 3.5
+CENTRE = .9   # log odds that count as neither
 OFFSET = .35  # in the log odds besides, as when there was the mean alone
 
 
@@ -47,9 +47,9 @@ def init(seed):
 
 
 def mean_of(paths):
-    """Weights of FILE.npz or FILE.npz:SHARE, counted so often"""
+    """Weights of FILE.npz[:SHARE][,FILE.npz[:SHARE] ...], counted so often"""
     parts = []
-    for path in paths:
+    for path in paths.split(','):
         path, _, share = path.partition(':')
         with np.load(path) as f:
             parts.append((dict(f), float(share or 1)))

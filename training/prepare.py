@@ -4,8 +4,8 @@
 or prepare.py PACKED MODEL.onnx OUT --packed, where PACKED was written with --pack PACKED, maybe on
 another machine, and the teacher's model hears what it has not heard yet.
 
-Writes OUT/dev.npz, dev-cut.npz and OUT/train0.npz, train1.npz, ... The dev scenes are of the dev folders alone:
-other speakers, other noise, and only what was recorded."""
+Writes OUT/dev.npz, dev-cut.npz and OUT/train0.npz, train0.npy, train1.npz, ... The dev scenes are of the dev folders
+alone: other speakers, other noise, and only what was recorded."""
 import argparse
 import ctypes
 import os
@@ -45,7 +45,8 @@ def recordings(args, split):
     if len(paths) < len(found) / 2:
         raise SystemExit('prepare.py: %s knows %d of %d recordings: run teacher.py on these folders'
                          % (args.teacher, len(paths), len(found)))
-    fetched = data.extra_files(args.extra, *sum(data.NOISE_FOLDERS.values(), ())) if args.extra else []
+    doubtful = set(sum(data.NOISE_FOLDERS.values(), ())) - set(data.NO_SPEECH)
+    fetched = data.extra_files(args.extra, *sorted(doubtful)) if args.extra else []
     spoken = {p for p in fetched if p in teacher and (teacher[p] > .5).mean() > .1}
     pools = data.noise_pools(args.data, args.extra, split, args.cache, spoken)
     rooms = data.room_responses(args.data, args.cache) if split == 'train' else []
@@ -114,6 +115,7 @@ def main():
     ap.add_argument('--scenes', type=int, default=256, help='of a file')
     ap.add_argument('--files', type=int, default=8)
     ap.add_argument('--first', type=int, default=0, help='number of the first file')
+    ap.add_argument('--streams', choices=scenes.STREAMS, default='any', help='how they begin and go on')
     ap.add_argument('--processes', type=int, default=2)
     ap.add_argument('--meetings', metavar='FOLDER', help='recordings and .rttm, for dev-meetings*.npz')
     ap.add_argument('--audio', metavar='FOLDER', help='write the dev scenes there, and nothing else')
@@ -137,13 +139,14 @@ def main():
             write_set(library, dev_scenes(material(args, 'dev')), os.path.join(args.out, 'dev'))
         if args.meetings:
             write_set(library, meetings(args.meetings), os.path.join(args.out, 'dev-meetings'))
-        train = material(args, 'train') + (True,)
+        train = material(args, 'train') + (scenes.STREAMS[args.streams],)
         numbers = range(args.first, args.first + args.files)
         made = scenes.make_sets(library, args.scenes, [100 + i for i in numbers], train,
                                 args.processes)
         for i, (x, y, begins) in zip(numbers, made):
             path = os.path.join(args.out, 'train%d.npz' % i)
-            np.savez(path + '.part.npz', x=x, y=y, begins=begins)
+            np.save(path.replace('.npz', '.npy'), x)  # apart, as train.py maps it
+            np.savez(path + '.part.npz', y=y, begins=begins)
             os.rename(path + '.part.npz', path)
             print('train%d: %.0f %% speech' % (i, 100 * (y > 127).mean()), flush=True)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Scenes to train the native detector on: speech, noise and rooms mixed, a label for each hop, and
 the detector's own numbers of them, computed by its own C code."""
+import collections
 import ctypes
 import multiprocessing
 import os
@@ -16,14 +17,22 @@ STRETCH = 240  # hops after which a stream may begin anew within a scene
 KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
          'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
          'impact': .03, 'babble': .06}
+KINDS_WITH_SOUNDS = {**KINDS, 'esc': .12, 'sounds': .1}  # where there are such recordings
 # what stands alone where speech could
-EVENTS = {'esc': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
+EVENTS = {'esc': .3, 'sounds': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
           'calls': .12, 'bursts': .07, 'ticks': .05, 'motors': .05, 'tones': .03, 'breaths': .04, 'clicks': .03}
 # How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
 SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
           'speech-commands': .04, 'commands': .16, 'words': .09, 'kerstin': .07, 'pico': .05,
-          'voices': .05, 'calls': .1, 'watson': .1, 'talk': .03}
+          'voices': .05, 'calls': .1, 'watson': .1, 'talk': .03, 'langs': .4, 'english': .25, 'keywords': .08,
+          'spelling': .08, 'libri': .1, 'fleurs': .02, 'wake': .03}
 SHARE_ELSE = .03
+# How streams go: by how many octaves gaps are longer, between which; the share of streams that begin anywhere, and
+# just before a word; of stretches that begin anew in background and in speech; of scenes that are quiet, and that
+# have far talk. 'any' says little of what there is to expect; 'quiet' streams mostly begin with background.
+Streams = collections.namedtuple('Streams', 'gaps anywhere soon anew quiet far')
+STREAMS = {'any': Streams((-1, 1.5), .5, .25, (.35, .25), .25, .06),
+           'quiet': Streams((-1.5, 3.5), .15, .2, (.55, .12), .35, .12)}
 
 
 # labels -------------------------------------------------------------------------------------
@@ -298,8 +307,9 @@ def fill(rng, pool, n):
 
 
 def make_noise(rng, pools, speech, n):
-    kinds = [k for k in KINDS if k in MADE or k == 'babble' or k in pools]
-    share = np.array([KINDS[k] for k in kinds])
+    shares = KINDS_WITH_SOUNDS if 'sounds' in pools else KINDS
+    kinds = [k for k in shares if k in MADE or k == 'babble' or k in pools]
+    share = np.array([shares[k] for k in kinds])
     kind = kinds[rng.choice(len(kinds), p=share / share.sum())]
     if kind in MADE:
         return MADE[kind](rng, n).astype(np.float32), 0.
@@ -411,16 +421,6 @@ def through_codec(rng, x):
     return (np.sign(y) * (np.exp(np.abs(y) * np.log(256)) - 1) / 255).astype(np.float32) * peak
 
 
-def over_pauses(label):
-    """As people label conversations: a turn goes on over a pause, surely over a short one, perhaps
-    over one of two seconds."""
-    out = label.copy()
-    for first, end in runs_of(label <= .5):
-        if first > 0 and end < len(label) and end - first < 200:
-            out[first:end] = np.maximum(out[first:end], .6 if end - first < 30 else .6 - .003 * (end - first))
-    return out
-
-
 def add_events(rng, pools, responses, n):
     """Sounds that are no speech where speech could be: alone, at its level, with silence between."""
     kinds = [k for k in EVENTS if k in MADE or k in MADE_EVENTS or k in pools]
@@ -453,13 +453,12 @@ def add_events(rng, pools, responses, n):
     return reverberate(rng, out, responses, rng.random() < .3) if rng.random() < .3 else out
 
 
-def place_speech(rng, speech, responses, n, label, hard, varied):
-    """A dictation, or a meeting of talkers who stand apart, speak over each other and are far. `varied`: some
-    hardly pause, some hardly speak."""
+def place_speech(rng, speech, responses, n, label, hard, streams):
+    """A dictation, or a meeting of talkers who stand apart, speak over each other and are far."""
     meeting = rng.random() < (.5 if hard else .35)
     filled = rng.random() < .5
     x = np.zeros(n, np.float32)
-    longer = 2 ** rng.uniform(-1.5, 3.5) if varied else 1
+    longer = 2 ** rng.uniform(*streams.gaps) if streams else 1
     for _ in range(rng.integers(2, 5) if meeting else 1):
         near = speech.draw(rng)
         gaps = longer * (rng.uniform(1, 9) if meeting else 1.2)
@@ -467,8 +466,6 @@ def place_speech(rng, speech, responses, n, label, hard, varied):
         if rng.random() < (.7 if meeting else .4):
             voice = reverberate(rng, voice, responses, meeting and rng.random() < .7)
         x += voice
-    if hard and meeting:
-        label[:] = over_pauses(label)
     return equalise(rng, x) if rng.random() < .35 else x
 
 
@@ -478,17 +475,17 @@ def far_talk(rng, speech, responses, n):
     return reverberate(rng, voice, responses, True) * 10 ** (rng.uniform(-48, -26) / 20)
 
 
-def turn_round(rng, x, label):
-    """Turned round by a number of hops, to begin as streams do: most with some background, which is all
-    that tells a detector how loud a room is; some within a word, or just before one. Some begin with
-    digital silence."""
+def turn_round(rng, x, label, streams):
+    """Turned round by a number of hops, to begin as streams do: with some background, which is all that
+    tells a detector how loud a room is; just before a word; or anywhere. Some begin with digital silence."""
     way = rng.random()
     turn = int(rng.integers(len(label)))
-    if way > .15:
+    if way > streams.anywhere:
+        soon = way < streams.anywhere + streams.soon
         quiet = np.concatenate([label, label[:100]]) <= .5
-        least = int(rng.integers(1, 25) if way < .35 else rng.integers(25, 100))
+        least = int(rng.integers(1, 25) if soon else rng.integers(25, 100))
         ahead = np.lib.stride_tricks.sliding_window_view(quiet, least)[:len(label)].all(axis=1)
-        if way < .35:  # a word comes after as many hops
+        if soon:  # a word comes after as many hops
             ahead &= ~np.roll(quiet[:len(label)], -least)
         starts = np.flatnonzero(ahead)
         if len(starts):
@@ -503,27 +500,27 @@ def turn_round(rng, x, label):
     return x, label
 
 
-def begin_anew(rng, label):
+def begin_anew(rng, label, streams):
     """-> hops at which another stream begins, the first of them 0: a third of the scenes are one stream,
-    the rest short ones, most of which begin with background"""
+    the rest short ones"""
     begins = [0]
     if rng.random() < .67:
         for hop in range(STRETCH, len(label) - STRETCH + 1, STRETCH):
-            if rng.random() < (.55 if (label[hop:hop + 25] <= .5).all() else .12):
+            if rng.random() < streams.anew[0 if (label[hop:hop + 25] <= .5).all() else 1]:
                 begins.append(hop)
     return begins
 
 
-def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
+def make_scene(seed, speech, pools, responses, streams=None, hard=False):
     """-> audio on a 16-bit grid, the label of each hop, the hops where a stream begins: the first alone,
-    but `anywhere`. A `hard` scene has sounds alone where speech could be, or turns that go on over pauses."""
+    but with `streams`, one of STREAMS. A `hard` scene has sounds alone where speech could be."""
     rng = np.random.default_rng(seed)
     n = SCENE_S * RATE
     label = np.zeros(n // HOP, np.float32)
     x = np.zeros(n, np.float32)
     alone = hard and rng.random() < .6
     if rng.random() < (.75 if alone else .9):
-        x = place_speech(rng, speech, responses, n, label, hard, anywhere)
+        x = place_speech(rng, speech, responses, n, label, hard, streams)
     if alone:
         x = x + add_events(rng, pools, responses, n)
     if rng.random() < (.6 if alone else .92):
@@ -537,9 +534,9 @@ def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
                 one = reverberate(rng, one, responses, False)
             noise += one
             least = max(least, floor)
-        quiet = anywhere and rng.random() < .35  # as most recordings are
+        quiet = streams and rng.random() < streams.quiet  # as most recordings are
         x = x + noise * 10 ** (-(rng.uniform(25, 55) if quiet else rng.uniform(least, 30)) / 20)
-    if anywhere and rng.random() < .12:
+    if streams and rng.random() < streams.far:
         x = x + far_talk(rng, speech, responses, n)
     if rng.random() < .4:
         x = equalise(rng, x)
@@ -551,9 +548,9 @@ def make_scene(seed, speech, pools, responses, anywhere=False, hard=False):
         x[at:at + 2 * RATE] = 0
         label[at // HOP:(at + 2 * RATE) // HOP] = 0
     begins = [0]
-    if anywhere:
-        x, label = turn_round(rng, x, label)
-        begins = begin_anew(rng, label)
+    if streams:
+        x, label = turn_round(rng, x, label, streams)
+        begins = begin_anew(rng, label, streams)
     if rng.random() < .5:
         x = x + rng.uniform(-.5, .5, n).astype(np.float32) / 32768
     return np.clip(np.round(x * 32768), -32768, 32767).astype(np.float32) / 32768, label, begins

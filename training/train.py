@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Train the native detector: train.py SCENES OUT.npz [--steps N] [--seed S] [--start FILE.npz]
+"""Train the native detector: train.py OUT.npz SCENES[:FILES] [SCENES[:FILES] ...] [--steps N] [--seed S]
 
-SCENES is what prepare.py wrote. The number of steps is fixed, not the time, so that a seed gives the
-same weights again. Written are the mean of the weights over the last quarter of the steps.
+SCENES is a folder that prepare.py wrote, or is still writing; FILES is how many of its files are heard. A folder that
+is named twice is heard twice as often; the dev scenes are those of the first. The number of steps is fixed, not the
+time, so that a seed gives the same weights again. Written are the mean of the weights over the last quarter of the
+steps.
 
 Each --try ONSET:RANK:HARD trains one more network beside the first on the same scenes, from a seed
 of its own, to OUT-1.npz and so on; see loss_of(). With --threads N gradient.py does the steps, of
@@ -81,14 +83,14 @@ def measure(p, dev):
     return roc_auc(z[:, LAG:].ravel(), y[:, :-LAG].ravel() > 127)
 
 
-def load(folder, i):
-    """Scenes of file i, once it is there; hops get the label of the hop before.
+def load(path):
+    """Scenes of a file, once it is there; hops get the label of the hop before.
     -> numbers, labels, whether hops follow an onset, whether a stream begins with a stretch"""
-    path = os.path.join(folder, 'train%d.npz' % i)
     while not os.path.exists(path):
         time.sleep(.2)
     with np.load(path) as f:
-        x, y, begins = f['x'], f['y'], f['begins']
+        y, begins = f['y'], f['begins']
+    x = np.load(path.replace('.npz', '.npy'), mmap_mode='r')  # so that there may be more than memory holds
     y = np.concatenate([np.zeros((len(y), LAG), np.uint8), y[:, :-LAG]], axis=1)
     y[:, ::HOPS][begins] = 0
     speech = y > 127
@@ -117,10 +119,12 @@ def batches(args):
     steps another file of scenes comes in, and the oldest goes if there are more than args.keep.
     -> x, y, whether hops follow an onset, whether a stream begins"""
     rng = np.random.default_rng(args.seed)
+    paths = [os.path.join(folder, 'train%d.npz' % i) for folder, files in args.scenes for i in range(files)]
+    first = args.first or len(paths)
     parts, loaded, made = [], 0, 0
     while True:
-        while loaded < min(args.files, args.first + made // args.every):
-            parts = parts[loaded >= args.keep:] + [load(args.scenes, loaded)]
+        while loaded < min(len(paths), first + made // args.every):
+            parts = parts[loaded >= args.keep:] + [load(paths[loaded])]
             loaded += 1
         which = [(f, i) for f, part in enumerate(parts) for i in range(len(part[0]))]
         order = rng.permutation(len(which))[:args.fresh * args.batch or None]
@@ -195,19 +199,23 @@ class OnProcessor:
         return [dict(zip(gradient.NAMES, self._adam.mean))]
 
 
+def folder_and_files(text):
+    folder, _, files = text.partition(':')
+    return folder, int(files or 8)
+
+
 def options():
     ap = argparse.ArgumentParser(description=__doc__)
-    ap.add_argument('scenes')
     ap.add_argument('out')
+    ap.add_argument('scenes', nargs='+', metavar='SCENES[:FILES]', type=folder_and_files, help='8 files if not said')
     ap.add_argument('--steps', type=int, default=3000)
     ap.add_argument('--seconds', type=float, help='as many steps as fit, instead; said at the start')
     ap.add_argument('--seed', type=int, default=1)
     ap.add_argument('--rate', type=float, default=4e-3)
     ap.add_argument('--batch', type=int, default=32, help='scenes')
-    ap.add_argument('--files', type=int, default=8, help='of scenes')
-    ap.add_argument('--first', type=int, default=1, help='files to begin with')
+    ap.add_argument('--first', type=int, help='files to begin with, if not all')
     ap.add_argument('--every', type=int, default=400, help='steps after which one more comes in')
-    ap.add_argument('--keep', type=int, default=250, help='files in memory, 50 MB each')
+    ap.add_argument('--keep', type=int, default=1000, help='files heard at a time, of 50 MB each')
     ap.add_argument('--fresh', type=int, default=0,
                     help='batches after which the order is drawn anew; 0: when all were heard')
     ap.add_argument('--voices', type=float, default=0, help='share of scenes whose voices are changed')
@@ -231,9 +239,10 @@ def main():
     args = options()
     network.UNROLL = args.unroll
     dev = {}
-    for name in sorted(os.listdir(args.scenes)):
+    folder = args.scenes[0][0]
+    for name in sorted(os.listdir(folder)):
         if name.startswith('dev'):
-            with np.load(os.path.join(args.scenes, name)) as f:
+            with np.load(os.path.join(folder, name)) as f:
                 dev[name.removesuffix('.npz')] = f['x'], f['y']
     networks = (OnProcessor if args.threads else OnJax)(args)
     started, losses, averaged = time.time(), 0., 0

@@ -4,19 +4,25 @@
 
     training/write_onnx.py MODEL.h NATIVE.bin OUT.onnx [OUT.h]
 
-Inputs are `features` [1, 80], 0..127, and `state` [1, 1666]; outputs `sum` [1, 1], the log odds of
+Inputs are `features` [1, 80], 0..127, and `state` [1, 3170]; outputs `sum` [1, 1], the log odds of
 speech, and `stateN`, which is the next `state`: what native.c computes between its features and its
 probability, in the same units and with the same steps, in floating point. Shapes are fixed, as an
-NPU needs them. OUT.h is the same as an array of bytes. Needs nothing but Python; the build of the
+NPU needs them. Its networks are one here, with zeros in its matrices where one hears nothing of another.
+Matrices stay whole numbers but for a power of two, so that single precision sums them as exactly as
+native.c does, and half precision does not overflow. OUT.h is the same as an array of bytes. Needs nothing but Python; the build of the
 openvino module runs it."""
 import re
 import struct
 import sys
 
 
-INPUTS, CHANNELS, HIDDEN, FOLLOWERS, PAD = 80, 48, 64, 2, 32
+MEMBERS, INPUTS, FOLLOWERS, PAD = 2, 80, 2, 32
+OWN_CHANNELS, OWN_HIDDEN = 48, 64  # of each member
+CHANNELS, HIDDEN = MEMBERS * OWN_CHANNELS, MEMBERS * OWN_HIDDEN
 REACHES = (1, 2, 4, 8)
 STATE_STEPS, STATE_ZERO, LEAST_TAKE = 63, 64, 0.001
+UNIT = 2 ** -10  # of a weight: 3 * INPUTS * 127 * 127 of these are less than MOST_SUM
+MOST_SUM = 4096.0
 
 
 def numbers(path):
@@ -27,27 +33,44 @@ def numbers(path):
                                          text, re.S)}
 
 
+def spread(row, member, groups):
+    """`row`, which has groups of numbers of one member, with zeros for the others of each group"""
+    size = len(row) // groups
+    out = [0.0] * (MEMBERS * len(row))
+    for k in range(groups):
+        at = (k * MEMBERS + member) * size
+        out[at:at + size] = row[k * size:(k + 1) * size]
+    return out
+
+
 def tables(model, weights):
-    """{name: [numbers]}: matrices row by row, as floating point, and biases"""
+    """{name: [numbers]}: matrices row by row, in UNITs, and scales and biases of the rows"""
     with open(weights, "rb") as f:
         data = f.read()
     t, at = numbers(model), 0
     out = {"out": t["out"][:-1], "out_bias": t["out"][-1:], "centre": t["centre"],
            "follower_share": t["follower_share"], "follower_weight": t["follower_weight"]}
-    for name, rows, columns in ([("conv0", CHANNELS, 3 * INPUTS)]
-                                + [(f"conv{i}", CHANNELS, 3 * CHANNELS)
-                                   for i in range(1, len(REACHES) + 1)]
-                                + [("gru_in", 3 * HIDDEN, CHANNELS),
-                                   ("gru_state", 3 * HIDDEN, HIDDEN)]):
+    for name, rows, columns, groups in ([("conv0", OWN_CHANNELS, 3 * INPUTS, 0)]
+                                        + [(f"conv{i}", OWN_CHANNELS, 3 * OWN_CHANNELS, 3)
+                                           for i in range(1, len(REACHES) + 1)]
+                                        + [("gru_in", 3 * OWN_HIDDEN, OWN_CHANNELS, 1),
+                                           ("gru_state", 3 * OWN_HIDDEN, OWN_HIDDEN, 1)]):
         width = -(-columns // PAD) * PAD
         scale, bias = t[name + "_scale"], t[name + "_bias"]
-        out[name], out[name + "_bias"] = [], bias
-        for r in range(rows):
+        found = []
+        for r in range(MEMBERS * rows):
             row = struct.unpack_from(f"{columns}b", data, at)
             at += width
             if name == "gru_state":  # its input is stored in steps around 64
                 bias[r] += STATE_ZERO * sum(row) * scale[r]
-            out[name] += [w * scale[r] for w in row]
+            row = [w * UNIT for w in row]
+            found.append((spread(row, r // rows, groups) if groups else row, scale[r] / UNIT, bias[r]))
+        if name.startswith("gru"):  # each gate of all members in turn
+            found = [found[m * rows + gate * OWN_HIDDEN + i]
+                     for gate in range(3) for m in range(MEMBERS) for i in range(OWN_HIDDEN)]
+        out[name] = [w for row, _, _ in found for w in row]
+        out[name + "_scale"] = [s for _, s, _ in found]
+        out[name + "_bias"] = [b for _, _, b in found]
     if at != len(data):
         sys.exit(f"write_onnx: {weights} is of another network")
     return out
@@ -109,11 +132,16 @@ class Graph:
         return outputs
 
     def weigh(self, name, table, inputs, outputs):
-        """-> what a matrix and its bias make of `inputs`"""
+        """-> what a matrix, its scales and biases make of `inputs`"""
         rows = len(table[name + "_bias"])
         self.constants += tensor(name, table[name], rows, len(table[name]) // rows)
-        self.constants += tensor(name + "_bias", table[name + "_bias"], rows)
-        return self.add("Gemm", [inputs, name, name + "_bias"], outputs, ("transB", 1))
+        for part in ("_scale", "_bias"):
+            self.constants += tensor(name + part, table[name + part], rows)
+        self.add("Gemm", [inputs, name], name + "_product", ("transB", 1))
+        # changes nothing, but a compiler may not take the scales into the matrix
+        self.add("Clip", [name + "_product", "least_sum", "most_sum"], name + "_sum")
+        self.add("Mul", [name + "_sum", name + "_scale"], name + "_scaled")
+        return self.add("Add", [name + "_scaled", name + "_bias"], outputs)
 
     def cut(self, inputs, sizes):
         """-> names of the parts of `inputs`"""
@@ -129,6 +157,7 @@ class Graph:
 def network(t):
     g = Graph()
     g.constants += tensor("least", [0.0]) + tensor("most", [127.0])
+    g.constants += tensor("least_sum", [-MOST_SUM]) + tensor("most_sum", [MOST_SUM])
     g.constants += tensor("state_steps", [float(STATE_STEPS)])
     g.constants += tensor("least_take", [LEAST_TAKE])
     past = g.cut("state", [2 * INPUTS] + [2 * d * CHANNELS for d in REACHES] + [HIDDEN, 1, 1])
@@ -158,7 +187,8 @@ def network(t):
     g.add("Max", [g.add("Sigmoid", ["take_sum"], "take"), "least_take"], "at_least")
     g.add("Mul", ["at_least", "change"], "taken")
     g.add("Add", [hidden, "taken"], "hidden")
-    g.weigh("out", t, g.join([now, "hidden"], "heard"), "sum_alone")
+    g.constants += tensor("out", t["out"], 1, len(t["out"])) + tensor("out_bias", t["out_bias"], 1)
+    g.add("Gemm", [g.join([now, "hidden"], "heard"), "out", "out_bias"], "sum_alone", ("transB", 1))
     g.constants += tensor("centre", t["centre"])
     g.add("Tanh", [g.add("Sub", ["sum_alone", "centre"], "beside")], "answer")
     for name, before, share, weight in zip(("mean", "fallen"), past[-2:], t["follower_share"], t["follower_weight"]):

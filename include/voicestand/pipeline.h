@@ -81,7 +81,7 @@ struct vs_pipeline_config {
 
     float text_sure; /**< a segment has a text only if its `sure` reaches this, 0..1, and a text
                         stays only if it is not thin, see vs_text_is_thin() [what the detector
-                        recommends: native 0.96; others none]; negative = every segment */
+                        recommends: native 0.99; others none]; negative = every segment */
 };
 
 /** Build a pipeline: opens the source, the detector and the engine, and allocates all it will ever

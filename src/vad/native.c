@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own detector: level-free bands of a 32 ms window (features.h) and a network of causal
+/* Our own detector: level-free bands of a 32 ms window (features.h) and networks of causal
    convolutions and a recurrent unit over them, with weights and inputs of 8 bits, which training/
-   makes.
+   makes. What one of them errs in another may not: the mean of their log odds counts.
 
    Sums are of whole numbers and exact on every level of kernels; what is not whole is computed by
    plain C in one order. So the same audio gives the same probabilities, bit by bit, on every level
@@ -19,8 +19,12 @@
 
 enum {
     FEATURES = VS__VAD_FEATURES,
-    CHANNELS = VS__NATIVE_CHANNELS,
+    MEMBERS = VS__NATIVE_MEMBERS,
+    CHANNELS = VS__NATIVE_CHANNELS, /* of all members */
     HIDDEN = VS__NATIVE_HIDDEN,
+    OWN_CHANNELS = CHANNELS / MEMBERS,
+    OWN_HIDDEN = HIDDEN / MEMBERS,
+    GATES = 3 * OWN_HIDDEN,
     MEAN = 0, /* of the followers */
     HELD = 1,
     TAPS = 3,
@@ -28,12 +32,12 @@ enum {
     HIDDEN_STEPS = 63,
 };
 
-/** The matrices of native.bin, each as rows_s8 takes it. */
+/** The matrices of native.bin, each as rows_s8 takes it. All members hear the same, so the first is one. */
 struct weights {
     int8_t first[TAPS * FEATURES * CHANNELS];
-    int8_t block[VS__NATIVE_BLOCKS][TAPS * CHANNELS * CHANNELS];
-    int8_t in[CHANNELS * 3 * HIDDEN];
-    int8_t state[HIDDEN * 3 * HIDDEN];
+    int8_t block[VS__NATIVE_BLOCKS][MEMBERS][TAPS * OWN_CHANNELS * OWN_CHANNELS];
+    int8_t in[MEMBERS][OWN_CHANNELS * GATES];
+    int8_t state[MEMBERS][OWN_HIDDEN * GATES];
 };
 
 /* A hop replaces at least that of the state, so that nothing is remembered for longer than some tens
@@ -41,11 +45,13 @@ struct weights {
 #define LEAST_TAKE 0.001f
 
 _Static_assert(sizeof(native_rows) == sizeof(struct weights), "native.bin is of another network");
-_Static_assert(FEATURES % 4 == 0 && CHANNELS % 16 == 0 && HIDDEN % 16 == 0, "not for rows_s8");
+_Static_assert(FEATURES % 4 == 0 && OWN_CHANNELS % 16 == 0 && OWN_HIDDEN % 16 == 0,
+               "not for rows_s8");
 _Static_assert(sizeof(model_conv0_bias) == CHANNELS * sizeof(float), "other channels");
 _Static_assert(sizeof(model_follower_share) == VS__NATIVE_FOLLOWERS * sizeof(float),
                "other followers");
-_Static_assert(sizeof(model_gru_in_bias) == 3 * HIDDEN * sizeof(float), "another recurrent unit");
+_Static_assert(sizeof(model_gru_in_bias) == MEMBERS * GATES * sizeof(float),
+               "another recurrent unit");
 
 /* Block i looks 2^i and 2^(i + 1) hops back. */
 static const struct block {
@@ -84,16 +90,14 @@ static void run_first(struct vs__native *n, uint8_t now[CHANNELS])
     uint8_t row[TAPS * FEATURES];
     uint32_t oldest = n->past.turn % 2;
     int32_t sum[CHANNELS];
-    float found[CHANNELS];
 
     memcpy(row, n->past.heard[oldest], FEATURES);
     memcpy(row + FEATURES, n->past.heard[1 - oldest], FEATURES);
     memcpy(row + 2 * FEATURES, n->input, FEATURES);
     memcpy(n->past.heard[oldest], n->input, FEATURES);
     n->features.dsp->rows_s8(sum, weights()->first, row, sizeof(row), CHANNELS);
-    for (size_t c = 0; c < CHANNELS; c++)
-        found[c] = (float)sum[c] * model_conv0_scale[c] + model_conv0_bias[c];
-    n->features.dsp->f32_to_u7(now, found, CHANNELS, 1.0f, 0.0f);
+    memset(now, 0, CHANNELS);
+    n->features.dsp->add_u7(now, sum, model_conv0_scale, model_conv0_bias, CHANNELS);
 }
 
 /* `now` goes into the past and what the block finds is added to it. */
@@ -102,27 +106,25 @@ static void run_block(struct vs__native *n, size_t i, uint8_t now[CHANNELS])
     const struct block *b = &blocks[i];
     uint32_t turn = n->past.turn, oldest = turn >> i & 1;
     uint8_t(*pair)[CHANNELS] = n->past.found[first_pair(i) + (turn & first_pair(i))];
-    uint8_t row[TAPS * CHANNELS];
+    uint8_t row[TAPS * OWN_CHANNELS];
     int32_t sum[CHANNELS];
-    float both[CHANNELS];
 
-    memcpy(row, pair[oldest], CHANNELS);
-    memcpy(row + CHANNELS, pair[1 - oldest], CHANNELS);
-    memcpy(row + 2 * CHANNELS, now, CHANNELS);
-    memcpy(pair[oldest], now, CHANNELS);
-    n->features.dsp->rows_s8(sum, weights()->block[i], row, sizeof(row), CHANNELS);
-    for (size_t c = 0; c < CHANNELS; c++) {
-        float found = (float)sum[c] * b->scale[c] + b->bias[c];
+    for (size_t m = 0; m < MEMBERS; m++) {
+        size_t own = m * OWN_CHANNELS;
 
-        both[c] = (float)now[c] + (found > 0.0f ? found : 0.0f);
+        memcpy(row, pair[oldest] + own, OWN_CHANNELS);
+        memcpy(row + OWN_CHANNELS, pair[1 - oldest] + own, OWN_CHANNELS);
+        memcpy(row + 2 * OWN_CHANNELS, now + own, OWN_CHANNELS);
+        n->features.dsp->rows_s8(sum + own, weights()->block[i][m], row, sizeof(row), OWN_CHANNELS);
     }
-    n->features.dsp->f32_to_u7(now, both, CHANNELS, 1.0f, 0.0f);
+    memcpy(pair[oldest], now, CHANNELS);
+    n->features.dsp->add_u7(now, sum, b->scale, b->bias, CHANNELS);
 }
 
 /* vs__vad_logistic() of many, bit by bit, whose power of two is a kernel. */
 static void run_logistic(const struct vs__native *n, float *x, size_t count)
 {
-    float power[2 * HIDDEN];
+    float power[2 * OWN_HIDDEN];
 
     for (size_t i = 0; i < count; i++)
         x[i] *= -1.44269504f;
@@ -131,32 +133,36 @@ static void run_logistic(const struct vs__native *n, float *x, size_t count)
         x[i] = 1.0f / (1.0f + power[i]);
 }
 
-/* Gated recurrent unit: what is new and how much of it is taken are decided by what the blocks
-   found and by the state. */
-static void run_recurrent(struct vs__native *n, const uint8_t now[CHANNELS])
+/* Gated recurrent unit of member m: what is new and how much of it is taken are decided by what its
+   blocks found and by its state. */
+static void run_recurrent(struct vs__native *n, size_t m, const uint8_t now[OWN_CHANNELS])
 {
-    uint8_t state[HIDDEN];
-    int32_t from_in[3 * HIDDEN], from_state[3 * HIDDEN];
-    float a[3 * HIDDEN], b[3 * HIDDEN];
-    float *h = n->past.hidden;
+    const float *in_scale = model_gru_in_scale + m * GATES,
+                *in_bias = model_gru_in_bias + m * GATES;
+    const float *state_scale = model_gru_state_scale + m * GATES,
+                *state_bias = model_gru_state_bias + m * GATES;
+    uint8_t state[OWN_HIDDEN];
+    int32_t from_in[GATES], from_state[GATES];
+    float a[GATES], b[GATES];
+    float *h = n->past.hidden + m * OWN_HIDDEN;
 
-    n->features.dsp->f32_to_u7(state, h, HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
-    n->features.dsp->rows_s8(from_in, weights()->in, now, CHANNELS, 3 * HIDDEN);
-    n->features.dsp->rows_s8(from_state, weights()->state, state, HIDDEN, 3 * HIDDEN);
-    for (size_t i = 0; i < 3 * HIDDEN; i++) {
-        a[i] = (float)from_in[i] * model_gru_in_scale[i] + model_gru_in_bias[i];
-        b[i] = (float)from_state[i] * model_gru_state_scale[i] + model_gru_state_bias[i];
+    n->features.dsp->f32_to_u7(state, h, OWN_HIDDEN, HIDDEN_STEPS, HIDDEN_ZERO);
+    n->features.dsp->rows_s8(from_in, weights()->in[m], now, OWN_CHANNELS, GATES);
+    n->features.dsp->rows_s8(from_state, weights()->state[m], state, OWN_HIDDEN, GATES);
+    for (size_t i = 0; i < GATES; i++) {
+        a[i] = (float)from_in[i] * in_scale[i] + in_bias[i];
+        b[i] = (float)from_state[i] * state_scale[i] + state_bias[i];
     }
     /* one thing a loop, so that the compiler makes vectors of it */
-    for (size_t i = 0; i < 2 * HIDDEN; i++)
+    for (size_t i = 0; i < 2 * OWN_HIDDEN; i++)
         a[i] = a[i] + b[i];
-    run_logistic(n, a, 2 * HIDDEN);
-    for (size_t i = 0; i < HIDDEN; i++)
-        b[i] = 2.0f * (a[2 * HIDDEN + i] + a[HIDDEN + i] * b[2 * HIDDEN + i]);
-    run_logistic(n, b, HIDDEN);
-    for (size_t i = 0; i < HIDDEN; i++)
+    run_logistic(n, a, 2 * OWN_HIDDEN);
+    for (size_t i = 0; i < OWN_HIDDEN; i++)
+        b[i] = 2.0f * (a[2 * OWN_HIDDEN + i] + a[OWN_HIDDEN + i] * b[2 * OWN_HIDDEN + i]);
+    run_logistic(n, b, OWN_HIDDEN);
+    for (size_t i = 0; i < OWN_HIDDEN; i++)
         b[i] = 2.0f * b[i] - 1.0f; /* tanh */
-    for (size_t i = 0; i < HIDDEN; i++)
+    for (size_t i = 0; i < OWN_HIDDEN; i++)
         h[i] += (a[i] > LEAST_TAKE ? a[i] : LEAST_TAKE) * (b[i] - h[i]);
 }
 
@@ -196,7 +202,8 @@ float vs__native_run(struct vs__native *n)
     for (size_t i = 0; i < VS__NATIVE_BLOCKS; i++)
         run_block(n, i, now);
     n->past.turn = (n->past.turn + 1) % VS__NATIVE_TURNS;
-    run_recurrent(n, now);
+    for (size_t m = 0; m < MEMBERS; m++)
+        run_recurrent(n, m, now + m * OWN_CHANNELS);
     return follow(n->past.followers, weigh(now, n->past.hidden));
 }
 
@@ -357,7 +364,7 @@ static int native_restore(void *state, const void *memory)
 const struct vs_vad_ops vs__vad_native = {
     .abi = VS_BACKEND_ABI,
     .name = "native",
-    .description = "a small recurrent network over level-free bands",
+    .description = "two small recurrent networks over level-free bands",
     .state_size = sizeof(struct vs__native),
     .open = native_open,
     .infer = native_infer,

@@ -7,12 +7,15 @@
 #include "base/base.h"
 #include "vad/features.h"
 
-/* The network: a convolution over three hops, VS__NATIVE_BLOCKS that add to what the one before
-   found and look 1, 2, 4, 8 hops apart, a gated recurrent unit, a sum of both, and VS__NATIVE_FOLLOWERS,
-   which follow that sum and are added to it. */
+/* The network: VS__NATIVE_MEMBERS of one shape and of different trainings, side by side, and
+   VS__NATIVE_FOLLOWERS, which follow the mean of their log odds and are added to it. A member is a
+   convolution over three hops, VS__NATIVE_BLOCKS that add to what the one before found and look 1, 2, 4, 8
+   hops apart, a gated recurrent unit, a sum of both. CHANNELS and HIDDEN are of all members, one
+   after the other. */
+#define VS__NATIVE_MEMBERS   2
 #define VS__NATIVE_BLOCKS    4
-#define VS__NATIVE_CHANNELS  48
-#define VS__NATIVE_HIDDEN    64
+#define VS__NATIVE_CHANNELS  (48 * VS__NATIVE_MEMBERS)
+#define VS__NATIVE_HIDDEN    (64 * VS__NATIVE_MEMBERS)
 #define VS__NATIVE_FOLLOWERS 2
 #define VS__NATIVE_PAIRS     15 /* of rows of the past: 1 + 2 + 4 + 8 */
 #define VS__NATIVE_ROWS      (2 * VS__NATIVE_PAIRS)
@@ -24,9 +27,9 @@
      VS__NATIVE_FOLLOWERS)
 
 /** Detectors with this word as `kin` understand each other's memory: struct vs__native_memory. */
-#define VS__NATIVE_KIN "native 3"
+#define VS__NATIVE_KIN "native 4"
 /** `sure` of nearly all speech is above it, of most noise below: scripts/noise-table. */
-#define VS__NATIVE_SURE 0.96f
+#define VS__NATIVE_SURE 0.99f
 
 /** What the network remembers. All of it is bounded: bytes of 0..127 by their rounding, `hidden` by
     its gates and `followers` by their shares, which only mix what lies within -1..1. The rest are rings:

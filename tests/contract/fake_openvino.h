@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-enum { FAKE_PORTS = 10, FAKE_FLOATS = 2048 };
+enum { FAKE_PORTS = 10, FAKE_FLOATS = 4096 };
 
 struct fake_port {
     const char *name;

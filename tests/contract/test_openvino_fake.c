@@ -72,7 +72,8 @@ static void refuse(const char *argument, int status, const char *words)
 /* Everything works: the network of native, or that of Silero. */
 static void script(bool silero)
 {
-    size_t heard = silero ? SILERO_HEARS : VS__VAD_FEATURES, memory = silero ? 256 : 1666;
+    size_t heard = silero ? SILERO_HEARS : VS__VAD_FEATURES,
+           memory = silero ? 256 : VS__NATIVE_STATE;
 
     *fake = (struct fake_openvino){
         .message = "Exception from src/core.cpp:1:\nIt does not. More of that\n",

@@ -16,8 +16,10 @@
 #include "vad/native.h"
 #include "vad/native_bin.h"
 
-#define CHANNELS VS__NATIVE_CHANNELS
-#define HIDDEN   VS__NATIVE_HIDDEN
+#define MEMBERS  VS__NATIVE_MEMBERS
+#define CHANNELS (VS__NATIVE_CHANNELS / MEMBERS) /* of one */
+#define HIDDEN   (VS__NATIVE_HIDDEN / MEMBERS)
+#define GATES    (3 * HIDDEN)
 #define FEATURES VS__VAD_FEATURES
 
 /* sounds ------------------------------------------------------------------------------------ */
@@ -84,8 +86,10 @@ static float judge(struct vs__native *n, const float *block)
 
 struct reference {
     double heard[2][FEATURES];
-    double found[VS__NATIVE_ROWS][CHANNELS];
-    double hidden[HIDDEN];
+    struct {
+        double found[VS__NATIVE_ROWS][CHANNELS];
+        double hidden[HIDDEN];
+    } members[MEMBERS];
     double mean, held; /* of what was answered */
 };
 
@@ -110,7 +114,18 @@ static double logistic(double x)
     return 1.0 / (1.0 + exp(-x));
 }
 
-static double run_reference(struct reference *r, const uint8_t *input)
+/* Steps over the next matrix, in which the members' rows follow each other. @return those of member m */
+static const unsigned char *own_rows(const unsigned char **matrices, size_t m, size_t rows,
+                                     size_t width)
+{
+    const unsigned char *own = *matrices + m * rows * width;
+
+    *matrices += MEMBERS * rows * width;
+    return own;
+}
+
+/* Of what is `seen` of three hops. @return the member's part of the log odds */
+static double run_member(struct reference *r, size_t m, const double *seen)
 {
     static const struct {
         const float *scale, *bias;
@@ -119,47 +134,62 @@ static double run_reference(struct reference *r, const uint8_t *input)
                                    {model_conv2_scale, model_conv2_bias, 2},
                                    {model_conv3_scale, model_conv3_bias, 4},
                                    {model_conv4_scale, model_conv4_bias, 8}};
-    const unsigned char *rows = native_bin;
-    double seen[3 * FEATURES], now[CHANNELS], before[CHANNELS], state[HIDDEN];
-    double a[3 * HIDDEN], b[3 * HIDDEN], sum = (double)model_out[CHANNELS + HIDDEN];
-    size_t past = 0;
+    const unsigned char *matrices = native_bin, *rows;
+    double(*found)[CHANNELS] = r->members[m].found, *hidden = r->members[m].hidden;
+    double now[CHANNELS], before[CHANNELS], row[3 * CHANNELS], state[HIDDEN];
+    double a[GATES], b[GATES], sum = 0.0;
+
+    rows = own_rows(&matrices, m, CHANNELS, 256);
+    for (size_t c = 0; c < CHANNELS; c++, rows += 256)
+        now[c] = clip(weigh(rows, seen, 3 * FEATURES, model_conv0_scale[m * CHANNELS + c],
+                            model_conv0_bias[m * CHANNELS + c]));
+    for (size_t k = 0; k < VS__NATIVE_BLOCKS; k++) {
+        size_t reach = blocks[k].reach;
+        const float *scale = blocks[k].scale + m * CHANNELS, *bias = blocks[k].bias + m * CHANNELS;
+
+        memcpy(before, now, sizeof(now));
+        memcpy(row, found[0], sizeof(now));
+        memcpy(row + CHANNELS, found[reach], sizeof(now));
+        memcpy(row + 2 * CHANNELS, now, sizeof(now));
+        rows = own_rows(&matrices, m, CHANNELS, 160);
+        for (size_t c = 0; c < CHANNELS; c++, rows += 160)
+            now[c] = clip(now[c] + fmax(weigh(rows, row, 3 * CHANNELS, scale[c], bias[c]), 0.0));
+        memmove(found[0], found[1], (2 * reach - 1) * sizeof(now));
+        memcpy(found[2 * reach - 1], before, sizeof(now));
+        found += 2 * reach;
+    }
+    for (size_t i = 0; i < HIDDEN; i++)
+        state[i] = hidden[i] * 63.0 + 64.0;
+    rows = own_rows(&matrices, m, GATES, 64);
+    for (size_t i = 0; i < GATES; i++, rows += 64)
+        a[i] = weigh(rows, now, CHANNELS, model_gru_in_scale[m * GATES + i],
+                     model_gru_in_bias[m * GATES + i]);
+    rows = own_rows(&matrices, m, GATES, 64);
+    for (size_t i = 0; i < GATES; i++, rows += 64)
+        b[i] = weigh(rows, state, HIDDEN, model_gru_state_scale[m * GATES + i],
+                     model_gru_state_bias[m * GATES + i]);
+    for (size_t i = 0; i < HIDDEN; i++)
+        hidden[i] +=
+            fmax(logistic(a[i] + b[i]), 0.001) *
+            (tanh(a[2 * HIDDEN + i] + logistic(a[HIDDEN + i] + b[HIDDEN + i]) * b[2 * HIDDEN + i]) -
+             hidden[i]);
+    for (size_t c = 0; c < CHANNELS; c++)
+        sum += (double)model_out[m * CHANNELS + c] * now[c];
+    for (size_t i = 0; i < HIDDEN; i++)
+        sum += (double)model_out[MEMBERS * CHANNELS + m * HIDDEN + i] * hidden[i];
+    return sum;
+}
+
+static double run_reference(struct reference *r, const uint8_t *input)
+{
+    double seen[3 * FEATURES], sum = (double)model_out[MEMBERS * (CHANNELS + HIDDEN)];
 
     memcpy(seen, r->heard, sizeof(r->heard));
     for (size_t i = 0; i < FEATURES; i++)
         seen[2 * FEATURES + i] = input[i];
     memcpy(r->heard, seen + FEATURES, sizeof(r->heard));
-    for (size_t c = 0; c < CHANNELS; c++, rows += 256)
-        now[c] = clip(weigh(rows, seen, 3 * FEATURES, model_conv0_scale[c], model_conv0_bias[c]));
-    for (size_t k = 0; k < VS__NATIVE_BLOCKS; k++) {
-        size_t reach = blocks[k].reach;
-
-        memcpy(before, now, sizeof(now));
-        memcpy(seen, r->found[past], sizeof(now));
-        memcpy(seen + CHANNELS, r->found[past + reach], sizeof(now));
-        memcpy(seen + 2 * CHANNELS, now, sizeof(now));
-        for (size_t c = 0; c < CHANNELS; c++, rows += 160)
-            now[c] = clip(
-                now[c] +
-                fmax(weigh(rows, seen, 3 * CHANNELS, blocks[k].scale[c], blocks[k].bias[c]), 0.0));
-        memmove(r->found[past], r->found[past + 1], (2 * reach - 1) * sizeof(now));
-        memcpy(r->found[past + 2 * reach - 1], before, sizeof(now));
-        past += 2 * reach;
-    }
-    for (size_t i = 0; i < HIDDEN; i++)
-        state[i] = r->hidden[i] * 63.0 + 64.0;
-    for (size_t i = 0; i < 3 * HIDDEN; i++, rows += 64)
-        a[i] = weigh(rows, now, CHANNELS, model_gru_in_scale[i], model_gru_in_bias[i]);
-    for (size_t i = 0; i < 3 * HIDDEN; i++, rows += 64)
-        b[i] = weigh(rows, state, HIDDEN, model_gru_state_scale[i], model_gru_state_bias[i]);
-    for (size_t i = 0; i < HIDDEN; i++)
-        r->hidden[i] +=
-            fmax(logistic(a[i] + b[i]), 0.001) *
-            (tanh(a[2 * HIDDEN + i] + logistic(a[HIDDEN + i] + b[HIDDEN + i]) * b[2 * HIDDEN + i]) -
-             r->hidden[i]);
-    for (size_t c = 0; c < CHANNELS; c++)
-        sum += (double)model_out[c] * now[c];
-    for (size_t i = 0; i < HIDDEN; i++)
-        sum += (double)model_out[CHANNELS + i] * r->hidden[i];
+    for (size_t m = 0; m < MEMBERS; m++)
+        sum += run_member(r, m, seen);
     double answer = tanh(sum - (double)model_centre[0]);
     r->mean += (double)model_follower_share[0] * (answer - r->mean);
     r->held = fmax(answer, r->held + (double)model_follower_share[1] * (answer - r->held));
@@ -182,7 +212,8 @@ static void test_rounding(void **state)
     open_native(n, 0);
     for (size_t i = 0; i < VS__NATIVE_ROWS + 2; i++)
         run_reference(r, n->input);
-    memset(r->hidden, 0, sizeof(r->hidden));
+    for (size_t m = 0; m < MEMBERS; m++)
+        memset(r->members[m].hidden, 0, sizeof(r->members[m].hidden));
     r->mean = r->held = -1.0;
     for (size_t h = 0; h < hops; h++) {
         float noise = h / FEWER(1500) % 2 ? 0.02f : 0.002f;
@@ -289,7 +320,7 @@ static void test_hour(void **state)
 
         first += h < part ? p : 0.0;
         last += h >= hops - part ? p : 0.0;
-        for (size_t i = 0; i < HIDDEN; i++)
+        for (size_t i = 0; i < VS__NATIVE_HIDDEN; i++)
             assert_true(fabsf(n->past.hidden[i]) <= 1.0f);
         for (size_t i = 0; i < VS__NATIVE_FOLLOWERS; i++)
             assert_true(fabsf(n->past.followers[i]) <= 1.0f);

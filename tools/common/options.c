@@ -139,7 +139,7 @@ static const struct option text[] = {
          .choices = stt_names),
     REAL("text-sure", "P", text_sure, 0, 1,
          "probability that the surest 200 ms of a segment must reach for a text, 0 = any "
-         "[0.96 with native, else any]",
+         "[0.99 with native, else any]",
          .none = 1),
     {0}};
 
