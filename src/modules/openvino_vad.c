@@ -31,7 +31,8 @@ struct openvino_state {
     const struct vs__ov_port *state[STATES], *next[STATES];
     size_t states;
     char device[64];
-    struct vs__native native; /* where the network is that of native */
+    struct vs__native native;     /* where the network is that of native */
+    struct vs__native_past fresh; /* its past where nothing was heard */
 };
 
 /* ports ------------------------------------------------------------------------------------- */
@@ -73,11 +74,19 @@ static bool sort_ports(struct openvino_state *s)
     return s->heard != NULL && s->answer != NULL && outputs == s->states + 1;
 }
 
-static void clear_ports(struct openvino_state *s)
+static bool is_native(const struct openvino_state *s)
+{
+    return s->heard->count == VS__VAD_FEATURES;
+}
+
+/* The network begins anew. */
+static void forget(struct openvino_state *s)
 {
     memset(s->heard->data, 0, s->heard->count * sizeof(float));
     for (size_t i = 0; i < s->states; i++)
         memset(s->state[i]->data, 0, s->state[i]->count * sizeof(float));
+    if (is_native(s))
+        vs__native_past_floats(&s->fresh, s->state[0]->data);
 }
 
 /* Carry the state on. @return false if it, or the answer, is not all numbers */
@@ -100,7 +109,7 @@ static int run(struct openvino_state *s)
         return -EIO;
     if (carry_on(s))
         return 0;
-    clear_ports(s);
+    forget(s);
     return -ERANGE;
 }
 
@@ -141,11 +150,6 @@ static int infer_silero(void *state, const float *block, float *ret)
     return rc;
 }
 
-static bool is_native(const struct openvino_state *s)
-{
-    return s->heard->count == VS__VAD_FEATURES;
-}
-
 static int openvino_infer(void *state, const float *block, float *ret)
 {
     return is_native(state) ? infer_native(state, block, ret) : infer_silero(state, block, ret);
@@ -155,12 +159,9 @@ static void openvino_reset(void *state)
 {
     struct openvino_state *s = state;
 
-    if (is_native(s)) {
-        vs__native_reset(&s->native);
-        vs__native_past_floats(&s->native.past, s->state[0]->data);
-    } else {
-        clear_ports(s);
-    }
+    vs__native_reset(&s->native);
+    s->fresh = s->native.past;
+    forget(s);
 }
 
 /* opening ----------------------------------------------------------------------------------- */
