@@ -86,8 +86,8 @@ size_t vs__resampler_process_clean(vs_resampler *r, const float *in, size_t fram
 struct vs__rfft;
 /** Takes the widest vectors of `dsp->flags` that fit. @return 0, -EINVAL (n), -ENOMEM */
 int vs__rfft_create(const struct vs__dsp *dsp, size_t n, struct vs__rfft **ret);
-/** The same, but with numbers that are the same, bit by bit, on every level and every machine, at
-    half the speed: for what a decision hangs on. n is a multiple of 128. */
+/** The same, but with numbers that are the same, bit by bit, on every level and every machine, so
+    without fused products: for what a decision hangs on. n is a multiple of 128. */
 int vs__rfft_create_same(size_t n, struct vs__rfft **ret);
 /** n real in, n / 2 + 1 interleaved complex out, no scaling. */
 void vs__rfft_forward(struct vs__rfft *f, const float *in, float *out);

@@ -138,10 +138,9 @@ INLINE void butterfly8(struct points *x)
     struct points e = x[1], f = x[3], g = x[5], h = x[7];
     butterfly4(&a, &b, &c, &d);
     butterfly4(&e, &f, &g, &h);
-    struct points f1 = {plus(f.re, f.im),
-                        minus(f.im, f.re)}; /* (1 - i) f, to be divided by sqrt(2) */
-    struct points h1 = {minus(h.im, h.re),
-                        plus(h.re, h.im)}; /* (-1 - i) h, its imaginary part negated */
+    /* (1 - i) f, to be divided by sqrt(2); (-1 - i) h, its imaginary part negated */
+    struct points f1 = {plus(f.re, f.im), minus(f.im, f.re)};
+    struct points h1 = {minus(h.im, h.re), plus(h.re, h.im)};
     x[0] = add(a, e);
     x[4] = sub(a, e);
     x[1] = add_scaled(b, root, f1);

@@ -200,21 +200,6 @@ INLINE vec product_less(vec c, vec a, vec b)
 {
     return _mm256_fmsub_ps(a, b, c);
 }
-#else
-INLINE vec add_product(vec c, vec a, vec b)
-{
-    return c + a * b;
-}
-
-INLINE vec sub_product(vec c, vec a, vec b)
-{
-    return c - a * b;
-}
-
-INLINE vec product_less(vec c, vec a, vec b)
-{
-    return a * b - c;
-}
 #endif
 
 INLINE float lane0(vec v)
@@ -345,21 +330,6 @@ INLINE vec product(vec a, vec b)
     return (vec){a.low * b.low, a.high * b.high};
 }
 
-INLINE vec add_product(vec c, vec a, vec b)
-{
-    return plus(c, product(a, b));
-}
-
-INLINE vec sub_product(vec c, vec a, vec b)
-{
-    return minus(c, product(a, b));
-}
-
-INLINE vec product_less(vec c, vec a, vec b)
-{
-    return minus(product(a, b), c);
-}
-
 INLINE float lane0(vec v)
 {
     return v.low[0];
@@ -470,21 +440,6 @@ INLINE void store(float *x, vec v)
 INLINE vec splat(float x)
 {
     return (vec){x, x, x, x};
-}
-
-INLINE vec add_product(vec c, vec a, vec b)
-{
-    return c + a * b;
-}
-
-INLINE vec sub_product(vec c, vec a, vec b)
-{
-    return c - a * b;
-}
-
-INLINE vec product_less(vec c, vec a, vec b)
-{
-    return a * b - c;
 }
 
 INLINE float lane0(vec v)
@@ -699,21 +654,6 @@ INLINE vec splat(float x)
     return x;
 }
 
-INLINE vec add_product(vec c, vec a, vec b)
-{
-    return c + a * b;
-}
-
-INLINE vec sub_product(vec c, vec a, vec b)
-{
-    return c - a * b;
-}
-
-INLINE vec product_less(vec c, vec a, vec b)
-{
-    return a * b - c;
-}
-
 INLINE float lane0(vec v)
 {
     return v;
@@ -789,6 +729,26 @@ INLINE vec minus(vec a, vec b)
 INLINE vec product(vec a, vec b)
 {
     return a * b;
+}
+#endif
+
+#if defined(VS__SAME) || VS__WIDTH == 1
+/* c + a * b */
+INLINE vec add_product(vec c, vec a, vec b)
+{
+    return plus(c, product(a, b));
+}
+
+/* c - a * b */
+INLINE vec sub_product(vec c, vec a, vec b)
+{
+    return minus(c, product(a, b));
+}
+
+/* a * b - c */
+INLINE vec product_less(vec c, vec a, vec b)
+{
+    return minus(product(a, b), c);
 }
 #endif
 
