@@ -14,8 +14,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SPEECH_FOLDERS = ('mycroft', 'voices', 'commands', 'words', 'kerstin', 'pico', 'azure', 'calls', 'watson', 'talk',
                   'langs', 'english', 'keywords', 'spelling', 'libri', 'fleurs', 'wake')
 NOISE_FOLDERS = {'samples': ('sonic-pi', 'berklee'), 'impact': ('game',), 'songs': ('songs', 'midi'),
-                 'sounds': ('sounds',), 'ambient': ('ambience',)}
-NO_SPEECH = ('sounds',)  # for sure, so what the teacher takes for it there is of most use
+                 'sounds': ('sounds',), 'ambient': ('ambience',), 'phones': ('phones',)}
+NO_SPEECH = ('sounds', 'phones')  # for sure, so what the teacher takes for it there is of most use
 THINNED = {'kerstin': 2, 'voices': 2, 'berklee': 3, 'midi': 6}  # of these folders one file of so many
 POOLS = {'speech-commands-bg': 'background', 'animal': 'ambient', 'room': 'ambient'}
 

@@ -17,9 +17,9 @@ STRETCH = 240  # hops after which a stream may begin anew within a scene
 KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12, 'samples': .05,
          'colour': .11, 'tones': .05, 'hum': .05, 'breaths': .05, 'clicks': .03, 'background': .06,
          'impact': .03, 'babble': .06}
-KINDS_WITH_SOUNDS = {**KINDS, 'esc': .12, 'sounds': .1}  # where there are such recordings
+KINDS_WITH_SOUNDS = {**KINDS, 'esc': .12, 'sounds': .1, 'phones': .15}  # where there are such recordings
 # what stands alone where speech could
-EVENTS = {'esc': .3, 'sounds': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
+EVENTS = {'esc': .3, 'sounds': .3, 'phones': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
           'calls': .12, 'bursts': .07, 'ticks': .05, 'motors': .05, 'tones': .03, 'breaths': .04, 'clicks': .03}
 # How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
 SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
@@ -29,10 +29,12 @@ SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13
 SHARE_ELSE = .03
 # How streams go: by how many octaves gaps are longer, between which; the share of streams that begin anywhere, and
 # just before a word; of stretches that begin anew in background and in speech; of scenes that are quiet, and that
-# have far talk. 'any' says little of what there is to expect; 'quiet' streams mostly begin with background.
-Streams = collections.namedtuple('Streams', 'gaps anywhere soon anew quiet far')
-STREAMS = {'any': Streams((-1, 1.5), .5, .25, (.35, .25), .25, .06),
-           'quiet': Streams((-1.5, 3.5), .15, .2, (.55, .12), .35, .12)}
+# have far talk. 'any' says little of what there is to expect; 'quiet' streams mostly begin with background. In `rooms`
+# noise is also as telephones record it, and turns of meetings go on over pauses.
+Streams = collections.namedtuple('Streams', 'gaps anywhere soon anew quiet far rooms')
+STREAMS = {'any': Streams((-1, 1.5), .5, .25, (.35, .25), .25, .06, False),
+           'quiet': Streams((-1.5, 3.5), .15, .2, (.55, .12), .35, .12, False),
+           'rooms': Streams((-1.5, 3.5), .15, .2, (.55, .12), .35, .12, True)}
 
 
 # labels -------------------------------------------------------------------------------------
@@ -306,7 +308,12 @@ def fill(rng, pool, n):
     return out
 
 
-def make_noise(rng, pools, speech, n):
+def make_noise(rng, pools, speech, n, rooms):
+    one, floor = one_noise(rng, pools, speech, n)
+    return (equalise(rng, one) if rooms and rng.random() < .3 else one), floor
+
+
+def one_noise(rng, pools, speech, n):
     shares = KINDS_WITH_SOUNDS if 'sounds' in pools else KINDS
     kinds = [k for k in shares if k in MADE or k == 'babble' or k in pools]
     share = np.array([shares[k] for k in kinds])
@@ -421,6 +428,16 @@ def through_codec(rng, x):
     return (np.sign(y) * (np.exp(np.abs(y) * np.log(256)) - 1) / 255).astype(np.float32) * peak
 
 
+def over_pauses(label):
+    """As people label conversations: a turn goes on over a pause, surely over a short one, perhaps
+    over one of two seconds."""
+    out = label.copy()
+    for first, end in runs_of(label <= .5):
+        if first > 0 and end < len(label) and end - first < 200:
+            out[first:end] = np.maximum(out[first:end], .6 if end - first < 30 else .6 - .003 * (end - first))
+    return out
+
+
 def add_events(rng, pools, responses, n):
     """Sounds that are no speech where speech could be: alone, at its level, with silence between."""
     kinds = [k for k in EVENTS if k in MADE or k in MADE_EVENTS or k in pools]
@@ -466,6 +483,8 @@ def place_speech(rng, speech, responses, n, label, hard, streams):
         if rng.random() < (.7 if meeting else .4):
             voice = reverberate(rng, voice, responses, meeting and rng.random() < .7)
         x += voice
+    if streams and streams.rooms and hard and meeting:
+        label[:] = over_pauses(label)
     return equalise(rng, x) if rng.random() < .35 else x
 
 
@@ -515,6 +534,9 @@ def make_scene(seed, speech, pools, responses, streams=None, hard=False):
     """-> audio on a 16-bit grid, the label of each hop, the hops where a stream begins: the first alone,
     but with `streams`, one of STREAMS. A `hard` scene has sounds alone where speech could be."""
     rng = np.random.default_rng(seed)
+    rooms = streams is not None and streams.rooms
+    if not rooms:
+        pools = {kind: clips for kind, clips in pools.items() if kind != 'phones'}
     n = SCENE_S * RATE
     label = np.zeros(n // HOP, np.float32)
     x = np.zeros(n, np.float32)
@@ -527,7 +549,7 @@ def make_scene(seed, speech, pools, responses, streams=None, hard=False):
         least = -5.
         noise = np.zeros(n, np.float32)
         for _ in range(1 + (rng.random() < .4)):
-            one, floor = make_noise(rng, pools, speech, n)
+            one, floor = make_noise(rng, pools, speech, n, rooms)
             level = np.sort((one.reshape(-1, 10 * HOP) ** 2).mean(axis=1))
             one = one / np.sqrt(level[len(level) // 2:].mean() + 1e-12)
             if rng.random() < .2:
