@@ -54,7 +54,8 @@ def main():
     ap.add_argument('--extra', type=os.path.abspath)
     ap.add_argument('--cache', required=True)
     args = ap.parse_args()
-    os.makedirs(args.out, exist_ok=True)
+    for folder in args.out, args.cache:
+        os.makedirs(folder, exist_ok=True)
     jobs = []
     for row in data.manifest(args.data, 'train'):
         if row['kind'].startswith('noise:esc10'):
