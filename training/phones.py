@@ -3,8 +3,9 @@
 """Noise as telephones record it: phones.py DATA OUT [--extra DIR] [--cache DIR].
 
 Nearly all that is recorded at 8 kHz and coded for telephones is speech, so a detector takes the band and what a coder
-of speech makes of any sound for speech. Here clips of noise go that way: babies of DATA's ESC-10 often, other sounds of
-it and of DIR/sounds once or twice; faster or slower, some too loud, through Speex, G.723.1, GSM or Opus. Needs ffmpeg."""
+of speech makes of any sound for speech. Here clips of noise go that way: babies of DATA's ESC-10 often, other sounds
+of it and of DIR/sounds once or twice; faster or slower, some too loud, through Speex, G.723.1, GSM or Opus. Needs
+ffmpeg."""
 import argparse
 import os
 import subprocess

@@ -19,8 +19,9 @@ KINDS = {'esc': .15, 'ambient': .11, 'keyboard': .09, 'music': .05, 'songs': .12
          'impact': .03, 'babble': .06}
 KINDS_WITH_SOUNDS = {**KINDS, 'esc': .12, 'sounds': .1, 'phones': .15}  # where there are such recordings
 # what stands alone where speech could
-EVENTS = {'esc': .3, 'sounds': .3, 'phones': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05, 'impact': .02,
-          'calls': .12, 'bursts': .07, 'ticks': .05, 'motors': .05, 'tones': .03, 'breaths': .04, 'clicks': .03}
+EVENTS = {'esc': .3, 'sounds': .3, 'phones': .3, 'keyboard': .1, 'music': .04, 'songs': .1, 'samples': .05,
+          'impact': .02, 'calls': .12, 'bursts': .07, 'ticks': .05, 'motors': .05, 'tones': .03, 'breaths': .04,
+          'clicks': .03}
 # How often a source of speech is drawn, whatever it holds; what is not named is SHARE_ELSE.
 SHARES = {'train-bulk-opus': .16, 'speechocean': .05, 'mfa': .09, 'mycroft': .13, 'azure': .08,
           'speech-commands': .04, 'commands': .16, 'words': .09, 'kerstin': .07, 'pico': .05,
