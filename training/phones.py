@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Noise as telephones record it: phones.py DATA OUT [--extra DIR] [--cache DIR].
+"""Noise as telephones record it: phones.py DATA OUT --cache DIR [--extra DIR].
 
 Nearly all that is recorded at 8 kHz and coded for telephones is speech, so a detector takes the band and what a coder
 of speech makes of any sound for speech. Here clips of noise go that way: babies of DATA's ESC-10 often, other sounds
@@ -70,13 +70,13 @@ def main():
         rng = np.random.default_rng([zlib.crc32(name.encode()), k])
         audio = data.cached(path, args.cache).astype(np.float32) / 32768
         if len(audio) < LEAST_S * data.RATE:
-            return
+            return 0
         out = os.path.join(args.out, '%s-%d.flac' % (os.path.splitext(name)[0].replace('/', '_'), k))
         soundfile.write(out, np.clip(send(rng, audio), -1, 1), data.RATE, 'PCM_16')
+        return 1
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, jobs))
-    print('%d recordings' % len(os.listdir(args.out)))
+        print('%d recordings' % sum(pool.map(one, jobs)))
 
 
 if __name__ == '__main__':

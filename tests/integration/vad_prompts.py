@@ -16,7 +16,8 @@ DATA = os.path.join(HERE, 'vad_prompts.csv')
 RECORDINGS = '/usr/share/sounds/alsa'
 HEARD_DB = -50
 SHORT_S, LONG_S = 0.080, 0.150  # a stream that begins within a word is the hardest to judge
-TAIL_S = 0.170  # Rear_Center rings on, at -50 to -60 dB, nearly until it ends, 165 ms after it was heard
+# The room of this one rings at -54 to -60 dB for 60 ms more; its segment goes on to the end of the recording.
+LATE_S = {'Rear_Center.wav': 0.170}
 
 
 def measure(path):
@@ -74,7 +75,7 @@ def main():
         found = segments(sys.argv[1], os.path.join(RECORDINGS, p['file']))
         start, end = float(p['start_s']), float(p['end_s'])
         good = len(found) == 1 and -LONG_S <= found[0][0] - start <= SHORT_S + 1e-6 and \
-            -SHORT_S <= found[0][1] - end <= TAIL_S + 1e-6
+            -SHORT_S <= found[0][1] - end <= LATE_S.get(p['file'], LONG_S) + 1e-6
         report(number, good, '%s is heard from %.2f to %.2f s, found: %s' % (
             p['file'], start, end, ', '.join('%.2f to %.2f' % s for s in found) or 'nothing'))
     found = segments(sys.argv[1], os.path.join(RECORDINGS, 'Noise.wav'))
