@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sndfile.h>
 
 #include <voicestand/base.h>
+
+#include "capture/opus_times.h"
 
 static int raw_subformat(int format)
 {
@@ -99,7 +102,11 @@ void vs__sound_open(struct vs__sound *s, int fd, const struct vs__sound_ask *ask
         info.channels = (int)ask->channels;
         info.format = SF_FORMAT_RAW | SF_ENDIAN_CPU | raw_subformat(ask->format);
     }
-    s->file = sf_open_fd(fd, SFM_READ, &info, SF_TRUE);
+    s->fd_plus_one = fd + 1;
+    if (!ask->raw && (s->times = vs__opus_times_find(fd)) != NULL)
+        s->file = sf_open_virtual(&vs__opus_times_io, SFM_READ, &info, s->times);
+    else
+        s->file = sf_open_fd(fd, SFM_READ, &info, SF_FALSE);
     if (s->file == NULL) {
         refuse(ret);
         return;
@@ -139,5 +146,8 @@ void vs__sound_close(struct vs__sound *s)
 {
     if (s->file != NULL)
         sf_close(s->file);
-    s->file = NULL;
+    if (s->fd_plus_one > 0)
+        close(s->fd_plus_one - 1);
+    vs__opus_times_free(s->times);
+    *s = (struct vs__sound){0};
 }

@@ -50,6 +50,8 @@ struct vs__sound_head {
 struct vs__sound {
     void *file; /**< SNDFILE */
     int format;
+    int fd_plus_one;
+    struct vs__opus_times *times; /**< if those of the file are wrong */
 };
 
 /** The frame at which a part begins. `start_s` is 0 to 10^9. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of every format that libsndfile writes here, at many rates and channel counts, are read as
-   libsndfile itself reads them: all frames, all channels, the rate. */
+   libsndfile itself reads them: all frames, all channels, the rate. So is Ogg Opus whose pages tell wrong times. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <ogg/ogg.h>
 #include <sndfile.h>
 
 #include "base/base.h"
@@ -27,10 +28,10 @@ static float tone(size_t frame, int channel, int rate)
 }
 
 /* @return whether libsndfile can write such a file here. */
-static bool write_file(int format, int rate, int channels)
+static bool write_file(int format, int rate, int channels, double seconds)
 {
     SF_INFO info = {.samplerate = rate, .channels = channels, .format = format};
-    size_t frames = (size_t)(SECONDS * rate);
+    size_t frames = (size_t)(seconds * rate);
 
     if (!sf_format_check(&info))
         return false;
@@ -119,7 +120,7 @@ static int try_file(int format, int rate, int channels)
     sf_count_t frames = 0;
     float *want;
 
-    if (!write_file(format, rate, channels) || !(want = read_reference(&frames, &info))) {
+    if (!write_file(format, rate, channels, SECONDS) || !(want = read_reference(&frames, &info))) {
         unlink(path);
         return 0;
     }
@@ -169,11 +170,102 @@ static void rates_and_channels_are_kept(void **state)
         }
 }
 
+/* Adds to what the pages of audio from `first` to `end` say of time, or, with 0, takes these pages out; a negative
+   `end` counts from the last. */
+static void change_times(int first, int end, int64_t add)
+{
+    static unsigned char bytes[1 << 20];
+    FILE *file = fopen(path, "rb");
+    size_t size = file ? fread(bytes, 1, sizeof(bytes), file) : 0;
+    int pages = 0, page = -2; /* as two come before those of audio */
+
+    assert_true(file && fclose(file) == 0 && size > 0 && size < sizeof(bytes));
+    for (int turn = 0; turn < 2; turn++, page = -2) {
+        file = fopen(path, "wb");
+        assert_non_null(file);
+        for (size_t at = 0, length; at < size; at += length, page++) {
+            unsigned char *h = bytes + at;
+            size_t header = 27u + h[26];
+            uint64_t time = 0;
+            length = header;
+            for (size_t i = 27; i < header; i++)
+                length += h[i];
+            bool is_meant = turn == 1 && page >= first && page < (end < 0 ? pages + end : end);
+            for (size_t i = 0; i < 8; i++)
+                time |= (uint64_t)h[6 + i] << (8 * i);
+            for (size_t i = 0; i < 8 && is_meant; i++)
+                h[6 + i] = (unsigned char)((time + (uint64_t)add) >> (8 * i));
+            ogg_page o = {h, (long)header, h + header, (long)(length - header)};
+            ogg_page_checksum_set(&o);
+            if (!is_meant || add != 0)
+                assert_int_equal(fwrite(h, 1, length, file), length);
+        }
+        assert_int_equal(fclose(file), 0);
+        pages = page;
+    }
+    assert_true(pages >= 4);
+}
+
+static void opus_is_read_whatever_its_pages_say(void **state)
+{
+    static const struct {
+        int first, end;
+        int64_t add;
+    } cases[] = {{0, 1, 489},   {2, 3, 700},   {2, 3, -700},
+                 {0, -1, -300}, {1, 2, 48000}, {3, 4, -200000}};
+    SF_INFO info;
+    sf_count_t frames = 0;
+
+    (void)state;
+    for (size_t i = 0; i < VS__COUNT(cases); i++) {
+        if (!write_file(SF_FORMAT_OGG | SF_FORMAT_OPUS, 16000, 2, 4.7))
+            skip(); /* libsndfile was built without Opus */
+        float *want = read_reference(&frames, &info);
+        assert_non_null(want);
+        change_times(cases[i].first, cases[i].end, cases[i].add);
+        expect_same(want, frames, &info);
+        free(want);
+        unlink(path);
+    }
+}
+
+/* @return what reading ends with */
+static int64_t read_to_the_end(void)
+{
+    static int32_t pcm[512 * 32];
+    struct vs_env env = {0};
+    struct vs_capture_params params = {.size = sizeof(params), .env = &env, .argument = path};
+    struct vs_capture_format got = {.size = sizeof(got)};
+    void *state = vs__alloc(file_ops->state_size);
+    struct vs_capture_stamp stamp;
+    int64_t n;
+
+    assert_non_null(state);
+    assert_int_equal(file_ops->open(state, &params, &got), 0);
+    while ((n = file_ops->read(state, pcm, 512, &stamp)) > 0)
+        continue;
+    file_ops->close(state);
+    vs__free(state);
+    return n;
+}
+
+static void opus_without_a_page_is_damaged(void **state)
+{
+    (void)state;
+    if (!write_file(SF_FORMAT_OGG | SF_FORMAT_OPUS, 16000, 2, 4.7))
+        skip();
+    change_times(2, 3, 0);
+    assert_int_equal(read_to_the_end(), -EBADMSG);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_is_read),
         cmocka_unit_test(rates_and_channels_are_kept),
+        cmocka_unit_test(opus_is_read_whatever_its_pages_say),
+        cmocka_unit_test(opus_without_a_page_is_damaged),
     };
     char folder[] = "/tmp/voicestand-formats-XXXXXX";
     const struct vs_module *module = host_module("sndfile");
