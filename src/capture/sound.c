@@ -11,7 +11,10 @@
 
 #include <voicestand/base.h>
 
+#include "capture/mpeg.h"
 #include "capture/opus_times.h"
+
+enum { MPEG = 0x230000 }; /* SF_FORMAT_MPEG, since libsndfile 1.1 */
 
 static int raw_subformat(int format)
 {
@@ -79,6 +82,8 @@ static uint64_t skip(const struct vs__sound *s, const SF_INFO *info, uint64_t fr
     sf_count_t most = (sf_count_t)(sizeof(part) / sizeof(part[0])) / info->channels, got = 1;
     uint64_t done = 0;
 
+    if (s->mpeg != NULL)
+        return vs__mpeg_seek(s->mpeg, frames);
     if (info->seekable) {
         uint64_t last = info->frames > 0 ? (uint64_t)info->frames : 0;
         sf_count_t at = sf_seek(s->file, (sf_count_t)(frames < last ? frames : last), SEEK_SET);
@@ -117,6 +122,8 @@ void vs__sound_open(struct vs__sound *s, int fd, const struct vs__sound_ask *ask
     ret->channels = info.channels > 0 ? (uint32_t)info.channels : 0;
     if (info.frames > 0 && info.frames < SF_COUNT_MAX)
         ret->total = (uint64_t)info.frames;
+    if ((info.format & SF_FORMAT_TYPEMASK) == MPEG && !vs__mpeg_tells_length(fd))
+        s->mpeg = vs__mpeg_open(fd, &ret->total);
     if (ask->start_s > 0 && ret->rate_hz > 0 && ret->channels > 0)
         ret->first = skip(s, &info, vs__sound_first(ask->start_s, ret->rate_hz));
 }
@@ -125,7 +132,9 @@ int64_t vs__sound_read(struct vs__sound *s, void *pcm, size_t frames)
 {
     sf_count_t got;
 
-    if (s->format == VS_FORMAT_S16)
+    if (s->mpeg != NULL)
+        got = vs__mpeg_read(s->mpeg, pcm, frames);
+    else if (s->format == VS_FORMAT_S16)
         got = sf_readf_short(s->file, pcm, (sf_count_t)frames);
     else if (s->format == VS_FORMAT_S32)
         got = sf_readf_int(s->file, pcm, (sf_count_t)frames);
@@ -144,6 +153,7 @@ void vs__sound_end(const struct vs__sound *s, struct vs__sound_head *ret)
 
 void vs__sound_close(struct vs__sound *s)
 {
+    vs__mpeg_close(s->mpeg);
     if (s->file != NULL)
         sf_close(s->file);
     if (s->fd_plus_one > 0)

@@ -51,6 +51,7 @@ struct vs__sound {
     void *file; /**< SNDFILE */
     int format;
     int fd_plus_one;
+    struct vs__mpeg *mpeg; /**< reads instead of `file`, which does not know how long it is */
     struct vs__opus_times *times; /**< if those of the file are wrong */
 };
 
