@@ -285,8 +285,8 @@ static int64_t end(struct vs__decoder *d)
     if (head->status == 0)
         return 0;
     vs__log(&d->env->log, VS_LOG_ERROR, "capture",
-            "%s: it is damaged after frame %" PRIu64 ": %s; what came before was used", d->name,
-            d->position, clean(head));
+            "%s: it is damaged after frame %" PRIu64 ": %s; what could be read was used", d->name,
+            VS__MIN(head->first, d->position), clean(head));
     return -EBADMSG;
 }
 

@@ -126,29 +126,56 @@ void vs__sound_open(struct vs__sound *s, int fd, const struct vs__sound_ask *ask
         s->mpeg = vs__mpeg_open(fd, &ret->total);
     if (ask->start_s > 0 && ret->rate_hz > 0 && ret->channels > 0)
         ret->first = skip(s, &info, vs__sound_first(ask->start_s, ret->rate_hz));
+    s->position = ret->first;
 }
 
+static sf_count_t read_some(struct vs__sound *s, void *pcm, size_t frames)
+{
+    if (s->mpeg != NULL)
+        return vs__mpeg_read(s->mpeg, pcm, frames);
+    if (s->format == VS_FORMAT_S16)
+        return sf_readf_short(s->file, pcm, (sf_count_t)frames);
+    if (s->format == VS_FORMAT_S32)
+        return sf_readf_int(s->file, pcm, (sf_count_t)frames);
+    return sf_readf_float(s->file, pcm, (sf_count_t)frames);
+}
+
+/* What is damaged is left out: behind it there may be more. */
 int64_t vs__sound_read(struct vs__sound *s, void *pcm, size_t frames)
 {
-    sf_count_t got;
+    enum { MOST_TRIES = 1000 }; /* of which none gives anything */
 
-    if (s->mpeg != NULL)
-        got = vs__mpeg_read(s->mpeg, pcm, frames);
-    else if (s->format == VS_FORMAT_S16)
-        got = sf_readf_short(s->file, pcm, (sf_count_t)frames);
-    else if (s->format == VS_FORMAT_S32)
-        got = sf_readf_int(s->file, pcm, (sf_count_t)frames);
-    else
-        got = sf_readf_float(s->file, pcm, (sf_count_t)frames);
-    return got > 0 ? got : 0;
+    for (unsigned i = 0; i < MOST_TRIES; i++) {
+        sf_count_t got = read_some(s, pcm, frames);
+        int error = sf_error(s->file);
+
+        got = got > 0 ? got : 0;
+        s->position += (uint64_t)got;
+        if (error != SF_ERR_NO_ERROR && s->error == SF_ERR_NO_ERROR) {
+            s->error = error;
+            s->damaged_at = s->position;
+        }
+        if (got > 0 || error == SF_ERR_NO_ERROR)
+            return got;
+    }
+    return 0;
 }
 
 void vs__sound_end(const struct vs__sound *s, struct vs__sound_head *ret)
 {
-    if (sf_error(s->file) == SF_ERR_NO_ERROR)
+    const char *why = sf_error_number(s->error);
+    size_t length;
+
+    if (s->error == SF_ERR_NO_ERROR)
         return;
+    if (strncmp(why, "Error : ", 8) == 0)
+        why += 8;
+    length = strlen(why);
+    if (length > 0 && why[length - 1] == '.')
+        length--;
     ret->status = -EBADMSG;
-    snprintf(ret->why, sizeof(ret->why), "%s", sf_strerror(s->file));
+    ret->first = s->damaged_at;
+    snprintf(ret->why, sizeof(ret->why), "%.*s", (int)length, why);
 }
 
 void vs__sound_close(struct vs__sound *s)

@@ -42,7 +42,9 @@ struct vs__sound_head {
     int32_t format;
     uint32_t frames;
     uint64_t total; /**< frames that the file promises, 0 = it does not say */
-    uint64_t first; /**< frames that were skipped; fewer than asked for = there are no more */
+    uint64_t
+        first; /**< OPENED: frames that were skipped; fewer than asked for = there are no more. END: the first
+                         frame behind what is damaged */
     char why[VS__SOUND_WHY_BYTES];
 };
 
@@ -53,6 +55,9 @@ struct vs__sound {
     int fd_plus_one;
     struct vs__mpeg *mpeg; /**< reads instead of `file`, which does not know how long it is */
     struct vs__opus_times *times; /**< if those of the file are wrong */
+    uint64_t position;            /**< of the frame that comes next */
+    int error;                    /**< the first that libsndfile had, 0 = none */
+    uint64_t damaged_at;
 };
 
 /** The frame at which a part begins. `start_s` is 0 to 10^9. */

@@ -143,6 +143,7 @@ void vs__sound_end(const struct vs__sound *s, struct vs__sound_head *ret)
     (void)s;
     if (strcmp(word, "damaged") == 0) {
         ret->status = -EBADMSG;
+        ret->first = UINT64_MAX; /* more than there were */
         memset(ret->why, 1, sizeof(ret->why));
     }
     if (strcmp(word, "odd") == 0)

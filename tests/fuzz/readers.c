@@ -114,7 +114,11 @@ static void read_twice(struct fuzz *f, const struct vs_capture_ops *ops,
     }
     struct given a = read_all(ops, params, fd, by_path, step, 0),
                  b = read_all(ops, params, fd, by_path, 1000, 1);
-    compare(&a, &b);
+    /* what libsndfile leaves out of damaged FLAC depends on the cut */
+    if (ops != &vs__capture_pipe && a.status < 0)
+        FUZZ_CHECK(b.status < 0);
+    else
+        compare(&a, &b);
     if (a.open == 0)
         FUZZ_CHECK(a.bytes <= most);
 }
