@@ -41,8 +41,9 @@ struct vs__opus_times {
 /** Pages of a file in a row. */
 struct walk {
     int fd;
-    int64_t fed, next,
-        offset; /* read so far; where the next page is looked for; where this one is */
+    int64_t fed;    /* bytes that were read */
+    int64_t next;   /* where the next page is looked for */
+    int64_t offset; /* where this one is */
     ogg_sync_state sync;
     ogg_stream_state stream;
     int64_t packets;
@@ -107,6 +108,14 @@ static bool add_page(struct vs__opus_times *t, const struct page *page)
     return true;
 }
 
+/* What nobody records is as good as any other nonsense, and leaves room for sums. */
+static int64_t time_of(const ogg_page *page)
+{
+    const int64_t most = (int64_t)1 << 60, time = ogg_page_granulepos(page);
+
+    return time > most ? most : time < -most ? -most : time;
+}
+
 /* All pages of the first stream that end a packet of audio. @return false: they are not to be had */
 static bool list_pages(struct vs__opus_times *t, struct walk *w)
 {
@@ -115,7 +124,7 @@ static bool list_pages(struct vs__opus_times *t, struct walk *w)
 
     while (next_page(w, &page)) {
         struct page found = {.offset = w->offset,
-                             .time = ogg_page_granulepos(&page),
+                             .time = time_of(&page),
                              .bytes = (uint32_t)(page.header_len + page.body_len),
                              .header_bytes = (uint32_t)page.header_len,
                              .is_last = ogg_page_eos(&page) != 0};
