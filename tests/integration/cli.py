@@ -113,6 +113,15 @@ def wait_until(condition, seconds, what):
         time.sleep(0.01)
 
 
+def wait_until_caught(p, number):
+    """Until the program does not just die of a signal: it catches it, or waits for it in a thread."""
+    def caught():
+        with open('/proc/%d/status' % p.pid) as f:
+            masks = [line.split()[1] for line in f if line.startswith(('SigCgt:', 'SigBlk:'))]
+        return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+    wait_until(caught, 10, 'a program that catches signal %d' % number)
+
+
 # A detector that needs nothing, so that segments are known: all of it is speech.
 ALL = ['--vad', 'null:1']
 

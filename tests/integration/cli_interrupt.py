@@ -67,6 +67,7 @@ def ctrl_c_ends_a_pipe_that_waits(folder):
         p = start('segment', '-q', '-', stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         p.stdin.write(prefix)
         p.stdin.flush()
+        wait_until_caught(p, signal.SIGINT)
         time.sleep(0.3)
         p.send_signal(signal.SIGINT)
         equal(p.wait(10), 130)

@@ -114,6 +114,7 @@ def a_second_ctrl_c_ends_it_at_once(_):
 def ctrl_c_works_while_nothing_comes(_):
     p = listen('-q')
     try:
+        wait_until_caught(p, signal.SIGINT)
         time.sleep(0.2)
         p.send_signal(signal.SIGINT)
         check(p.wait(5) in (0, 130), p.returncode)
