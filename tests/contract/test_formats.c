@@ -230,11 +230,21 @@ static void opus_is_read_whatever_its_pages_say(void **state)
     }
 }
 
+static char said[256]; /* by the source, last */
+
+static void hear(void *user, int level, const char *topic, const char *message)
+{
+    (void)user;
+    (void)level;
+    (void)topic;
+    snprintf(said, sizeof(said), "%s", message);
+}
+
 /* All that the source reads, as floats, in `ret` for `room` of them. @return what reading ended with */
 static int64_t read_all(float *ret, size_t room, size_t *ret_frames)
 {
     static int32_t pcm[512 * 32];
-    struct vs_env env = {0};
+    struct vs_env env = {.log = {.write = hear}};
     struct vs_capture_params params = {.size = sizeof(params), .env = &env, .argument = path};
     struct vs_capture_format got = {.size = sizeof(got)};
     void *state = vs__alloc(file_ops->state_size);
@@ -265,6 +275,23 @@ static void opus_without_a_page_is_damaged(void **state)
         skip();
     change_times(2, 3, 0);
     assert_int_equal(read_all(audio, VS__COUNT(audio), &frames), -EBADMSG);
+    unlink(path);
+}
+
+/* libsndfile drops a packet there, and has forgotten it when it is asked for what comes after. */
+static void what_comes_behind_damage_is_read(void **state)
+{
+    static float audio[5 * 16000 * 2];
+    size_t frames;
+
+    (void)state;
+    if (!write_file(SF_FORMAT_OGG | SF_FORMAT_OPUS, 16000, 2, 4.7))
+        skip();
+    change_times(3, 4, -700);
+    change_times(1, 2, 0); /* so that times are left as they are */
+    assert_int_equal(read_all(audio, VS__COUNT(audio), &frames), -EBADMSG);
+    assert_non_null(strstr(said, "damaged after frame"));
+    assert_true(frames > 3 * 16000 && frames < 4 * 16000);
     unlink(path);
 }
 
@@ -327,6 +354,7 @@ int main(void)
         cmocka_unit_test(rates_and_channels_are_kept),
         cmocka_unit_test(opus_is_read_whatever_its_pages_say),
         cmocka_unit_test(opus_without_a_page_is_damaged),
+        cmocka_unit_test(what_comes_behind_damage_is_read),
         cmocka_unit_test(mp3_is_whole_though_it_hides_its_length),
     };
     char folder[] = "/tmp/voicestand-formats-XXXXXX";
